@@ -1,0 +1,81 @@
+"""What every test may count on: marks, no sockets in the core, golden files, and no quiet skips."""
+
+import difflib
+import os
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+TESTS = Path(__file__).parent
+NO_SOCKETS = tuple(TESTS / room for room in ("unit", "rules", "engine"))
+NOT_FAST = ("slow", "service", "browser", "e2e")
+SKIP_IS_FAILURE = os.environ.get("PATHWAY_REQUIRE_SERVICES") == "1"
+Report = pytest.TestReport | pytest.CollectReport
+SOAK = os.environ.get("PATHWAY_SOAK") == "1"
+
+# No deadline anywhere: a busy machine is not a bug. CI tries the same examples every time.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ and show the diff")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as fast what is not marked otherwise, and close the sockets of the core's tests."""
+    for item in items:
+        if not any(item.get_closest_marker(mark) for mark in NOT_FAST):
+            item.add_marker("fast")
+        if any(item.path.is_relative_to(room) for room in NO_SOCKETS):
+            item.add_marker("disable_socket")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, Report, Report]:
+    return _no_quiet_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, Report, Report]:
+    return _no_quiet_skip((yield))
+
+
+def _no_quiet_skip(report: Report) -> Report:
+    """Under PATHWAY_REQUIRE_SERVICES=1 a skip is a failure that names its reason. An xfail is not a skip."""
+    if SKIP_IS_FAILURE and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"PATHWAY_REQUIRE_SERVICES=1 forbids skips, and this one says: {reason}"
+    return report
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """`golden("name.json", text)` fails with a diff unless tests/golden/name.json holds exactly that text."""
+
+    def compare(name: str, text: str) -> None:
+        path = TESTS / "golden" / name
+        kept = path.read_text(encoding="utf-8") if path.exists() else ""
+        if path.exists() and kept == text:
+            return
+        before, after = kept.splitlines(keepends=True), text.splitlines(keepends=True)
+        diff = "".join(difflib.unified_diff(before, after, f"golden/{name}", "now"))
+        if not request.config.getoption("--update-golden"):
+            pytest.fail(f"{diff}\nIf this is what you meant: pytest --update-golden", pytrace=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            request.config.get_terminal_writer().line(f"\n{diff}")
+
+    return compare
+
+
+@pytest.fixture
+def rounds() -> Callable[[int], int]:
+    """`rounds(n)`: n under `make soak`, else a fiftieth of it. For the loops of tests marked slow."""
+    return lambda full: full if SOAK else max(1, full // 50)
