@@ -1,0 +1,47 @@
+"""The decision record: what was decided, on which facts, under which releases, as bytes that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pathway.canonical import canonical, sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The hashed body of a decision. `body` holds plain JSON values; equal bodies give equal bytes."""
+
+    body: Mapping[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON (RFC 8785) of the body."""
+        return canonical(self.body)
+
+    @property
+    def sha256(self) -> str:
+        """The hash by which an auditor checks that nothing changed."""
+        return sha256(self.to_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """A decision in its envelope: who asked, when, through which door, by which service version.
+
+    `body` are the canonical bytes; `input_sha256` names the input they were made from, kept beside.
+    """
+
+    id: str
+    decided_at: datetime
+    patient: str
+    as_of: datetime
+    trigger: str
+    actor: str
+    service_version: str
+    input_sha256: str
+    body_sha256: str
+    body: bytes
+    hook_instance: str = ""
+    sequence: int = 0

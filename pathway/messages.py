@@ -1,0 +1,71 @@
+"""Messages of rules: sentences that name fields. No logic: `{level}`, `{datum}`, `{datum.date}`, `{datum.reason}`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from pathway.errors import RuleBookError
+from pathway.facts import Fact, Reason
+
+FIELD: Final = re.compile(r"\{([a-z0-9][a-z0-9.-]*)\}")
+
+REASONS: Final[Mapping[Reason, str]] = {
+    Reason.NOT_RECORDED: "not recorded",
+    Reason.STALE: "too old",
+    Reason.CONFLICTING: "sources conflict",
+    Reason.UNPARSEABLE: "recorded, but not readable",
+    Reason.UNCONFIRMED: "recorded, but not confirmed",
+    Reason.NOT_RETRIEVED: "could not be retrieved",
+}
+
+_SILENT: Final = frozenset({"note"})
+"""Fields that add something or nothing; every other missing field says so."""
+
+
+def render(template: str, view: Mapping[str, Fact], level: str, stale: frozenset[str] = frozenset()) -> str:
+    """The sentence with its fields filled in. `stale` names data that this rule found too old."""
+
+    def field(found: re.Match[str]) -> str:
+        name, _, part = found.group(1).partition(".")
+        if name == "level":
+            return level
+        fact = view.get(found.group(1)) or view.get(name)
+        if fact is None or found.group(1) in view:
+            return _value(fact)
+        return _part(fact, part, level, name in stale) if part else _value(fact)
+
+    return FIELD.sub(field, template)
+
+
+def _value(fact: Fact | None) -> str:
+    if fact is None or (fact.value is None and fact.candidate is None):
+        return "not recorded"
+    value = fact.value if fact.value is not None else fact.candidate
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _part(fact: Fact, part: str, level: str, stale: bool) -> str:
+    if part == "date":
+        return fact.at.date().isoformat() if fact.at else "an unknown date"
+    if part == "reason":
+        if stale and fact.at is not None:
+            return f"{REASONS[Reason.STALE]}, of {fact.at.date().isoformat()}"
+        words = REASONS[fact.reason] if fact.reason else "recorded"
+        return f"{words} ({fact.detail['why']})" if "why" in fact.detail else words
+    if part in fact.detail:
+        return fact.detail[part]
+    return "" if part in _SILENT else (level if part == "place" else "not recorded")
+
+
+def check(template: str, names: Iterable[str], where: str) -> None:
+    """Raise RuleBookError if a message names a field that its rule cannot see."""
+    known = {"level", "outcome", *names}
+    for found in FIELD.finditer(template):
+        if found.group(1) not in known and found.group(1).partition(".")[0] not in known:
+            raise RuleBookError(
+                f"the message names {found.group(1)!r}", where=where, fix="Name level or a datum that the rule reads"
+            )

@@ -1,0 +1,154 @@
+"""What the core needs from the world, as protocols. Adapters provide it; tests provide small fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from pathway.case import Case
+from pathway.chart import ChartResource, SetAside
+from pathway.decisions import DecisionRecord
+from pathway.episodes import Episode
+from pathway.reconcile import Task
+
+
+class Stored(StrEnum):
+    """What became of a resource that was offered to a chart."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    OLDER = "older"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One delivery as it came: its bytes' hash, where from, through which door, and what was set aside of it."""
+
+    id: str
+    source: str
+    door: str
+    received_at: datetime
+    sha256: str
+    set_aside: tuple[SetAside, ...] = ()
+
+
+class Clock(Protocol):
+    """The only way to know the time."""
+
+    def now(self) -> datetime:
+        """The present instant, with a zone."""
+        ...
+
+
+class Ledger(Protocol):
+    """One transaction on everything that is stored. All of it is kept, or nothing.
+
+    `patient` is a patient key (`source|id`) throughout.
+    """
+
+    def keep_bytes(self, data: bytes) -> str:
+        """Keep bytes once, by their sha256, and say the hash."""
+        ...
+
+    def bytes_of(self, sha256: str) -> bytes:
+        """The bytes with that hash; NotFoundError if there are none."""
+        ...
+
+    def keep_submission(self, submission: Submission) -> None:
+        """Remember a delivery."""
+        ...
+
+    def put_resource(self, patient: str, resource: ChartResource, body: bytes) -> Stored:
+        """Add a version of a resource to a chart. The same again, or an older version late, changes nothing."""
+        ...
+
+    def chart(self, patient: str) -> tuple[ChartResource, ...]:
+        """The current version of every resource of a chart, ordered by type and id."""
+        ...
+
+    def patients(self) -> tuple[str, ...]:
+        """All patient keys, sorted."""
+        ...
+
+    def chart_version(self, patient: str) -> int:
+        """How often the chart has changed."""
+        ...
+
+    def mark_decided(self, patient: str, chart_version: int) -> None:
+        """Note that tasks follow the chart as of that version; ChartMovedError if it has moved on."""
+        ...
+
+    def episodes(self, patient: str) -> tuple[Episode, ...]:
+        """The stored episodes, ordered by id."""
+        ...
+
+    def save_episodes(self, patient: str, episodes: Iterable[Episode]) -> None:
+        """Insert or update episodes by id."""
+        ...
+
+    def tasks(self, patient: str) -> tuple[Task, ...]:
+        """All tasks of a patient, ended ones too, ordered by key."""
+        ...
+
+    def find_tasks(
+        self, *, patient: str = "", statuses: Sequence[str] = (), id: str = "", limit: int = 1000, offset: int = 0
+    ) -> tuple[Task, ...]:
+        """Tasks by patient, status or FHIR id, ordered by due date, then key."""
+        ...
+
+    def save_task(self, task: Task, expect_version: int) -> None:
+        """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one."""
+        ...
+
+    def append_decision(self, record: DecisionRecord) -> int:
+        """Append a decision and say its sequence number. There is no way to change or remove one."""
+        ...
+
+    def decision(self, id: str) -> DecisionRecord:
+        """A decision by id; NotFoundError if there is none."""
+        ...
+
+    def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:
+        """The latest decisions about a patient, newest first."""
+        ...
+
+    def keep_release(self, rule_set: str, version: str, sha256: str, body: bytes) -> None:
+        """Keep a release by hash, once."""
+        ...
+
+    def release(self, sha256: str) -> bytes:
+        """The release with that hash; NotFoundError if there is none."""
+        ...
+
+
+class Store(Protocol):
+    """Opens transactions."""
+
+    def write(self) -> AbstractContextManager[Ledger]:
+        """A transaction that may write; committed when left without an error."""
+        ...
+
+    def read(self) -> AbstractContextManager[Ledger]:
+        """A transaction that only reads one consistent state."""
+        ...
+
+
+class FactBuilder(Protocol):
+    """Turns a chart into a case."""
+
+    def build(
+        self,
+        patient: str,
+        chart: Sequence[ChartResource],
+        as_of: datetime,
+        episodes: Sequence[Episode] = (),
+        standing: Sequence[str] = (),
+        aside: Sequence[SetAside] = (),
+    ) -> Case:
+        """The case as it was known at `as_of`; later resources are set aside."""
+        ...

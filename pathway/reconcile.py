@@ -1,0 +1,130 @@
+"""Reconcile: the desired state against the tasks that exist. Level-triggered: twice, late or after a crash, the same end.
+
+People win. A task that a person completed, declined, reassigned or commented on is never undone here, and what a
+person ended is not asked for again while it stands.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from pathway.obligations import Obligation, State
+
+NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pathway.example/fhir/Task")
+ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error"})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as it stands. `status` is a FHIR R4 task status; `by_person` says that a person last changed it.
+
+    `key` is episode, rule and occurrence and never holds a rule version: an upgrade of rules re-creates nothing.
+    """
+
+    key: str
+    patient: str
+    episode: str
+    rule: str
+    occurrence: int
+    code: str
+    title: str
+    status: str
+    priority: str
+    owner: str
+    due_at: datetime
+    anchor: str
+    focus: str
+    release: str
+    decision: str
+    authored_at: datetime
+    modified_at: datetime
+    levels: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    status_reason: str = ""
+    by_person: bool = False
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        """The FHIR id, the same for the same key on every machine."""
+        return str(uuid.uuid5(NAMESPACE, self.key))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the task has reached an end of the state machine."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to store: tasks made anew and tasks changed. Empty when the state is already as desired."""
+
+    created: tuple[Task, ...] = ()
+    updated: tuple[Task, ...] = ()
+    kept: int = field(default=0, compare=False)
+
+
+def reconcile(
+    patient: str, wishes: Sequence[Obligation], tasks: Iterable[Task], decision: str, now: datetime
+) -> Changes:
+    """The changes that bring the tasks of one patient to the desired state.
+
+    Running it again on its own result changes nothing.
+    """
+    latest: dict[str, Task] = {}
+    for task in sorted(tasks, key=lambda t: t.occurrence):
+        latest[f"{task.episode}/{task.rule}"] = task
+    created: list[Task] = []
+    updated: list[Task] = []
+    for wish in wishes:
+        task = latest.pop(wish.key, None)
+        if task is None or _may_ask_again(task, wish):
+            if wish.state is State.OPEN:
+                created.append(_new(patient, wish, 1 if task is None else task.occurrence + 1, decision, now))
+            continue
+        changed = _ended(task, wish, now) if wish.state is State.CLOSED else _refreshed(task, wish)
+        if changed != task:
+            updated.append(replace(changed, modified_at=now, decision=decision, version=task.version + 1))
+    for task in latest.values():
+        if not task.ended and not task.by_person:
+            gone = replace(task, status="cancelled", status_reason="no longer needed: what asked for it has changed")
+            updated.append(replace(gone, modified_at=now, decision=decision, version=task.version + 1))
+    return Changes(tuple(created), tuple(updated))
+
+
+def _may_ask_again(task: Task, wish: Obligation) -> bool:
+    """A wish that was fulfilled or withdrawn by evidence may come back; one that a person ended stays ended."""
+    return task.ended and not task.by_person and wish.state is State.OPEN
+
+
+def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: datetime) -> Task:
+    return Task(
+        key=f"{wish.key}/{occurrence}", patient=patient, episode=wish.episode, rule=wish.rule,
+        occurrence=occurrence, code=wish.code, title=wish.title, status="requested", priority=wish.priority,
+        owner=wish.owner, due_at=wish.due_at, anchor=wish.anchor, focus=wish.focus, release=wish.release,
+        decision=decision, authored_at=now, modified_at=now, levels=wish.levels, why=wish.why, sources=wish.sources,
+    )  # fmt: skip
+
+
+def _ended(task: Task, wish: Obligation, now: datetime) -> Task:
+    """Evidence completes an open task; what has ended stays as it ended."""
+    if task.ended:
+        return task
+    return replace(task, status="completed", evidence=wish.evidence, status_reason="closed by evidence")
+
+
+def _refreshed(task: Task, wish: Obligation) -> Task:
+    """The task's reasons and levels follow the facts; owner, status and notes are people's, and so is an asked-for date."""
+    if task.ended:
+        return task
+    due = task.due_at if wish.anchor == "asked" else wish.due_at
+    return replace(
+        task, title=wish.title, priority=wish.priority, due_at=due, levels=wish.levels, why=wish.why,
+        sources=wish.sources, focus=wish.focus,
+    )  # fmt: skip

@@ -1,0 +1,148 @@
+"""The vocabulary: every datum that a rule may ask for, declared once, with its type, unit and scope.
+
+Shapes: a datum is `boolean`, `integer`, `decimal` (fixed number of places), `code` (one of its values) or `interval`
+(whole numbers lo..hi, for what is known only in part). Scopes nest: a treated-level sheet sees its level's data and
+its patient's; a level sheet sees its patient's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+from pathway.errors import RuleBookError
+
+
+class Scope(StrEnum):
+    """What a datum or a rule is about."""
+
+    PATIENT = "patient"
+    LEVEL = "level"
+    TREATED_LEVEL = "treated-level"
+
+    def sees(self, other: Scope) -> bool:
+        """Whether a rule of this scope may read a datum of the other."""
+        places = list(Scope)
+        return places.index(other) <= places.index(self)
+
+
+class Kind(StrEnum):
+    """The type of a datum."""
+
+    BOOLEAN = "boolean"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    CODE = "code"
+    INTERVAL = "interval"
+
+
+NUMERIC: Final = frozenset({Kind.INTEGER, Kind.DECIMAL, Kind.INTERVAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How a missing datum is got: who answers, in the words of a request."""
+
+    id: str
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class Datum:
+    """One declared datum.
+
+    `lo` and `hi` bound what is plausible, in `unit` (UCUM); `places` are the decimal places kept; `values` are the
+    codes of a `code` datum, in order.
+    """
+
+    id: str
+    title: str
+    kind: Kind
+    scope: Scope
+    found: str
+    negative: str
+    combine: str
+    unit: str = ""
+    values: tuple[str, ...] = ()
+    lo: Decimal | None = None
+    hi: Decimal | None = None
+    places: int = 0
+    ask: str = ""
+
+    def scaled(self, value: Decimal | int) -> int:
+        """A numeric value as the integer that the engine compares; raises ValueError if digits would be lost."""
+        shifted = Decimal(value).scaleb(self.places)
+        if shifted != shifted.to_integral_value():
+            raise ValueError(f"{self.id} keeps {self.places} decimal places")
+        return int(shifted)
+
+    def plausible(self, value: Decimal | int) -> bool:
+        """Whether a number lies within the declared bounds."""
+        return (self.lo is None or value >= self.lo) and (self.hi is None or value <= self.hi)
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """All declared data, by id, and the ways to ask for them."""
+
+    data: Mapping[str, Datum]
+    asks: Mapping[str, Ask]
+    document: Mapping[str, Any]
+
+    def of_scope(self, scope: Scope) -> tuple[Datum, ...]:
+        """The data of exactly one scope, in declared order."""
+        return tuple(d for d in self.data.values() if d.scope is scope)
+
+    def __getitem__(self, datum: str) -> Datum:
+        try:
+            return self.data[datum]
+        except KeyError:
+            raise RuleBookError(
+                f"no datum {datum!r} is declared", where="vocabulary", fix="Declare it or mend the name"
+            ) from None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], where: str = "vocabulary.yaml") -> Vocabulary:
+        """The vocabulary that a parsed file declares; raises RuleBookError that names the datum and the fault."""
+        asks = {key: Ask(key, str(say)) for key, say in document["asks"].items()}
+        data = {key: _datum(key, body, where) for key, body in document["data"].items()}
+        for datum in data.values():
+            if datum.ask and datum.ask not in asks:
+                raise RuleBookError(
+                    f"ask {datum.ask!r} is not declared", where=f"{where}: {datum.id}", fix="Add it under asks"
+                )
+        return cls(data, asks, document)
+
+
+_KEYS: Final = (
+    "title", "type", "scope", "unit", "values", "range", "places", "found", "negative", "combine", "ask",
+)  # fmt: skip
+_NEEDED: Final = ("title", "type", "scope", "found", "negative", "combine")
+
+
+def _datum(key: str, body: Mapping[str, Any], where: str) -> Datum:
+    place = f"{where}: {key}"
+    for name in body:
+        if name not in _KEYS:
+            raise RuleBookError(f"unknown key {name!r}", where=place, fix=f"Known keys: {', '.join(_KEYS)}")
+    for name in _NEEDED:
+        if not body.get(name):
+            raise RuleBookError(f"key {name!r} is missing", where=place, fix="Every datum says it")
+    try:
+        kind, scope = Kind(body["type"]), Scope(body["scope"])
+    except ValueError as fault:
+        raise RuleBookError(str(fault), where=place, fix=f"Types: {', '.join(Kind)}. Scopes: {', '.join(Scope)}") from None
+    lo, hi = (Decimal(str(n)) for n in body.get("range", ("0", "0")))
+    if kind in NUMERIC and ("range" not in body or "unit" not in body):
+        raise RuleBookError("a number needs a unit and a range", where=place, fix="Add unit (UCUM) and range [lo, hi]")
+    if (kind is Kind.CODE) != bool(body.get("values")):
+        raise RuleBookError("values belong to a code, and only to a code", where=place, fix="Mend type or values")
+    return Datum(
+        id=key, title=body["title"], kind=kind, scope=scope, found=body["found"], negative=body["negative"],
+        combine=body["combine"], unit=str(body.get("unit", "")), values=tuple(body.get("values", ())),
+        lo=lo if "range" in body else None, hi=hi if "range" in body else None,
+        places=int(body.get("places", 0)), ask=body.get("ask", ""),
+    )  # fmt: skip
