@@ -1,0 +1,1 @@
+"""Everything that touches the outside: FHIR, HTTP, the database, the command line."""

@@ -1,0 +1,1 @@
+"""FHIR R4 in and out: reading it strictly, checking it, and knowing its codes."""
