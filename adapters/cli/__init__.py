@@ -1,0 +1,46 @@
+"""The command line: `pathway serve | assess | replay | rules | demo`.
+
+Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 70 a fault of ours. No traceback reaches the user.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from adapters.cli.assess import assess
+from adapters.cli.demo import demo
+from adapters.cli.rules import rules
+from adapters.cli.serve import replay, serve
+from pathway import __version__
+from pathway.errors import PathwayError, ReplayError
+
+
+class _Polite(click.Group):
+    """Says what is wrong in one line, and how to mend it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReplayError as fault:
+            click.echo(f"Error: {fault}", err=True)
+            ctx.exit(1)
+        except PathwayError as fault:
+            click.echo(f"Error: {fault}", err=True)
+            ctx.exit(2)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as fault:
+            click.echo(f"Error: a fault of ours ({type(fault).__name__}); nothing was changed. Please report it.", err=True)
+            ctx.exit(70)
+
+
+@click.group(cls=_Polite)
+@click.version_option(__version__, prog_name="pathway")
+def main() -> None:
+    """Pathway: candidacy, follow-up and bone health around cement in fractured vertebrae. Draft rules."""
+
+
+for command in (serve, assess, replay, rules, demo):
+    main.add_command(command)

@@ -1,0 +1,1 @@
+"""Synthetic patients of our own making: for the demo, and for tests that need a chart."""

@@ -1,0 +1,199 @@
+"""A small language for synthetic charts: `Record("x", …).fracture("L1", 10).pain(7, 1)` gives a FHIR R4 Bundle.
+
+Days are counted back from a given instant; every resource gets a stable id from what it says, so that the same record
+made twice on one day is the same to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from adapters.fhir.reading import ANSWER, FINDING, LEAK, LEVEL, ORDER, TECHNIQUE
+from adapters.fhir.treated_facts import DESTINATIONS
+
+Json = dict[str, Any]
+
+ICD: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+SNOMED: Final = "http://snomed.info/sct"
+LOINC: Final = "http://loinc.org"
+CPT: Final = "http://www.ama-assn.org/go/cpt"
+PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
+_TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
+
+
+def concept(system: str, code: str) -> Json:
+    """A CodeableConcept of one coding."""
+    return {"coding": [{"system": system, "code": code}]}
+
+
+class Record:
+    """One synthetic patient. Every method adds a resource and returns the record."""
+
+    def __init__(self, id: str, now: datetime, *, name: str = "Test", gender: str = "female", age: int = 74) -> None:
+        self.id = id
+        self.now = now
+        self.resources: list[Json] = []
+        born = date(now.year - age - 1, 1, 15)
+        family, _, given = name.partition(" ")
+        human: Json = {"family": given or family, "given": [family]} if given else {"family": family}
+        self._add({"resourceType": "Patient", "id": id, "name": [human], "gender": gender, "birthDate": born.isoformat()})
+
+    def at(self, days: float) -> str:
+        """The instant some days before now, in UTC, to the second."""
+        return (self.now - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def bundle(self, kind: str = "collection") -> Json:
+        """The record as a Bundle."""
+        entries: list[Json] = [{"fullUrl": f"urn:x:{r['resourceType']}/{r['id']}", "resource": r} for r in self.resources]
+        if kind in ("transaction", "batch"):
+            for entry, resource in zip(entries, self.resources, strict=True):
+                entry["request"] = {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}
+        return {"resourceType": "Bundle", "type": kind, "entry": entries}
+
+    def fracture(
+        self, level: str, days: float, code: str = "M80.08XA", system: str = ICD, *, status: str = "active",
+        verification: str = "confirmed", encounter: str = "", stated: bool = True,
+    ) -> Record:  # fmt: skip
+        """A vertebral fracture; an empty level leaves the vertebra unnamed."""
+        body: Json = {
+            "resourceType": "Condition",
+            "clinicalStatus": concept(f"{_TERMINOLOGY}/condition-clinical", status),
+            "verificationStatus": concept(f"{_TERMINOLOGY}/condition-ver-status", verification),
+            "code": concept(system, code),
+            "recordedDate": self.at(days),
+        }
+        if stated:
+            body["onsetDateTime"] = self.at(days)
+        if level:
+            body["bodySite"] = [concept(LEVEL, level)]
+        if encounter:
+            body["encounter"] = {"reference": f"Encounter/{encounter}"}
+        return self._own(body, "fx")
+
+    def condition(self, code: str, days: float, system: str = ICD, *, status: str = "active", verification: str = "confirmed") -> Record:
+        """Any other diagnosis."""
+        return self.fracture("", days, code, system, status=status, verification=verification)
+
+    def encounter(self, kind: str, days: float, *, ended: float | None = None) -> Record:
+        """An encounter of a class (`AMB`, `IMP`) that began some days ago and has ended, or not."""
+        period = {"start": self.at(days)} | ({} if ended is None else {"end": self.at(ended)})
+        body: Json = {
+            "resourceType": "Encounter", "status": "finished" if ended is not None else "in-progress",
+            "class": {"system": f"{_TERMINOLOGY}/v3-ActCode", "code": kind}, "period": period,
+        }  # fmt: skip
+        return self._own(body, "enc")
+
+    def pain(self, score: int, days: float, *, site: bool = True, moving: bool = True, status: str = "final") -> Record:
+        """A pain score, on the spine unless said otherwise."""
+        body = self._observation(concept(LOINC, "72514-3"), days, status)
+        body["valueQuantity"] = {"value": score, "system": "http://unitsofmeasure.org", "code": "{score}"}
+        if site:
+            body["bodySite"] = concept(SNOMED, "421060004")
+        if moving:
+            body["component"] = [_part("pain-circumstance", concept(ANSWER, "on-movement"))]
+        return self._own(body, "pain")
+
+    def finding(
+        self, code: str, answer: str, days: float, *, level: str = "", technique: str = "", status: str = "final",
+    ) -> Record:  # fmt: skip
+        """A coded finding, at a vertebra if one is named."""
+        body = self._observation(concept(FINDING, code), days, status)
+        body["valueCodeableConcept"] = concept(ANSWER, answer)
+        if level:
+            body["bodySite"] = concept(LEVEL, level)
+        if technique:
+            body["component"] = [_part("imaging-technique", concept(TECHNIQUE, technique))]
+        return self._own(body, code)
+
+    def oedema(self, level: str, present: bool, days: float, technique: str = "stir") -> Record:
+        """Marrow oedema at a vertebra, present or absent, by a technique."""
+        return self.finding("marrow-oedema", "present" if present else "absent", days, level=level, technique=technique)
+
+    def tender(self, level: str, present: bool, days: float) -> Record:
+        """Tenderness at a vertebra, present or absent."""
+        return self.finding("spinal-tenderness", "present" if present else "absent", days, level=level)
+
+    def height_loss(self, level: str, percent: int, days: float) -> Record:
+        """Height loss of a vertebra in per cent."""
+        body = self._observation(concept(FINDING, "vertebral-height-loss"), days, "final")
+        body["bodySite"] = concept(LEVEL, level)
+        body["valueQuantity"] = {"value": percent, "system": "http://unitsofmeasure.org", "code": "%"}
+        return self._own(body, "height")
+
+    def well(self, days: float) -> Record:
+        """A normal neurological examination and a negative infection screen."""
+        return self.finding("neurological-examination", "normal", days).finding("infection-screen", "absent", days)
+
+    def care(self, days: float, kind: str = "analgesia") -> Record:
+        """Conservative care that began some days ago and goes on."""
+        body = self._observation(concept(FINDING, "conservative-care"), days, "final")
+        del body["effectiveDateTime"]
+        body["effectivePeriod"] = {"start": self.at(days)}
+        body["valueCodeableConcept"] = concept(ANSWER, kind)
+        return self._own(body, "care")
+
+    def cement(
+        self, level: str, days: float, code: str = "22514", system: str = CPT, *, status: str = "completed",
+        complication: Iterable[str] = (),
+    ) -> Record:  # fmt: skip
+        """A cement procedure; an empty level leaves the vertebra unnamed."""
+        body: Json = {
+            "resourceType": "Procedure", "status": status, "code": concept(system, code),
+            "performedDateTime": self.at(days),
+        }  # fmt: skip
+        if level:
+            body["bodySite"] = [concept(LEVEL, level)]
+        codes = [concept(LEAK, destination) for destination in complication]
+        return self._own(body | ({"complication": codes} if codes else {}), "cement")
+
+    def leak_statement(self, level: str, days: float, leaks: Iterable[str] = (), silent: Iterable[str] = ()) -> Record:
+        """The operator's statement for every destination except those kept silent about."""
+        body = self._observation(concept(FINDING, "cement-leak"), days, "final")
+        body["bodySite"] = concept(LEVEL, level)
+        body["partOf"] = [
+            {"reference": f"Procedure/{r['id']}"} for r in self.resources if r["resourceType"] == "Procedure"
+        ]
+        body["component"] = [
+            {
+                "code": concept(LEAK, place),
+                "valueCodeableConcept": concept(ANSWER, "present" if place in leaks else "absent"),
+            }
+            for place in DESTINATIONS
+            if place not in silent
+        ]
+        return self._own(body, "leak")
+
+    def referral(self, status: str, days: float) -> Record:
+        """An osteoporosis referral."""
+        body: Json = {
+            "resourceType": "ServiceRequest", "status": status, "intent": "order",
+            "code": concept(ORDER, "osteoporosis-referral"), "authoredOn": self.at(days),
+        }  # fmt: skip
+        return self._own(body, "referral")
+
+    def study(self, modality: str, days: float, status: str = "available") -> Record:
+        """An imaging study of one DICOM modality."""
+        body: Json = {
+            "resourceType": "ImagingStudy", "status": status, "started": self.at(days),
+            "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality}],
+        }  # fmt: skip
+        return self._own(body, "study")
+
+    def _observation(self, code: Json, days: float, status: str) -> Json:
+        return {"resourceType": "Observation", "status": status, "code": code, "effectiveDateTime": self.at(days)}
+
+    def _own(self, body: Json, name: str) -> Record:
+        """Add a resource of this patient under the next free id of its kind."""
+        count = sum(1 for r in self.resources if r["id"].startswith(f"{self.id}-{name}-"))
+        subject: Mapping[str, Json] = {"subject": {"reference": f"Patient/{self.id}"}}
+        return self._add({**body, "id": f"{self.id}-{name}-{count + 1}", **subject})
+
+    def _add(self, body: Json) -> Record:
+        self.resources.append(body)
+        return self
+
+
+def _part(code: str, value: Json) -> Json:
+    return {"code": concept(FINDING, code), "valueCodeableConcept": value}

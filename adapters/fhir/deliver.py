@@ -1,0 +1,235 @@
+"""Deliveries: what was sent, taken apart into one patient's resources each, and what could not be used of it.
+
+Refused whole: what is not JSON or not FHIR, two patients in one Bundle, a transaction with one bad resource. Set aside
+and reported: one bad resource among good ones.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from adapters.fhir import strict_json
+from adapters.fhir.plausible import doubts
+from adapters.fhir.reading import reference_of
+from adapters.fhir.terminology import Terminology
+from adapters.fhir.validate import check_resource
+from pathway.canonical import sha256
+from pathway.chart import ChartResource, SetAside, patient_key
+from pathway.errors import BadInputError
+from pathway.service import Delivery
+from pathway.vocabulary import NUMERIC, Vocabulary
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+_WHOLE: Final = frozenset({"transaction"})
+_SUBJECTS: Final = ("subject", "patient")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of one resource sent: its place, reference, and why it was set aside, if it was."""
+
+    index: int
+    reference: str
+    accepted: bool
+    code: str = ""
+    why: str = ""
+    fix: str = ""
+    expression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One submission, read: deliveries by patient, and what became of each entry."""
+
+    deliveries: tuple[Delivery, ...]
+    entries: tuple[Entry, ...]
+    bundle_type: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads submissions: the source that namespaces patients, when they came, and the tables to check against."""
+
+    source: str
+    received_at: datetime
+    terms: Terminology
+    vocabulary: Vocabulary
+    zone: tzinfo = UTC
+    ranges: Mapping[str, tuple[Decimal, Decimal]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        bounds = {
+            d.id: (d.lo, d.hi) for d in self.vocabulary.data.values() if d.kind in NUMERIC and d.lo is not None and d.hi is not None
+        }
+        object.__setattr__(self, "ranges", bounds)
+
+    def submission(self, data: bytes, where: str, max_bytes: int = MAX_BYTES) -> Parcel:
+        """One JSON document: a Bundle of any type, or a single resource. Raises BadInputError if refused whole."""
+        document = strict_json.load(data, max_bytes=max_bytes, where=where)
+        if not isinstance(document, Mapping) or not isinstance(document.get("resourceType"), str):
+            raise BadInputError(
+                "this is not FHIR: there is no resourceType", where=where, fix="Send a Bundle or a resource as FHIR JSON",
+                code="structure",
+            )  # fmt: skip
+        if document["resourceType"] != "Bundle":
+            return self._parcel([(where, document, "")], "", data, where, alone=True)
+        kind = document.get("type")
+        if not isinstance(kind, str):
+            raise BadInputError("the Bundle has no type", where=where, fix="Set Bundle.type", code="required")
+        rows = list(_entries(document, where))
+        if not rows:
+            raise BadInputError("the Bundle holds no resource", where=where, fix="Send at least a Patient", code="required")
+        return self._parcel(rows, kind, data, where, alone=False)
+
+    def ndjson(self, data: bytes, where: str) -> Parcel:
+        """Lines of resources, of any number of patients. A line that is not JSON is set aside like a bad resource."""
+        rows: list[tuple[str, Any, str]] = []
+        lines = strict_json.load_ndjson(data, where=where)
+        while True:
+            try:
+                number, value = next(lines)
+            except StopIteration:
+                break
+            except BadInputError as fault:
+                rows.append((fault.where, fault, ""))
+                continue
+            rows.append((f"{where}:{number}", value, ""))
+        return self._parcel(rows, "", data, where, alone=False, many=True)
+
+    def resources(self, bodies: Iterable[tuple[str, Any]]) -> tuple[list[tuple[ChartResource, bytes]], list[SetAside]]:
+        """Resources from elsewhere (a hook's prefetch), each with its place: those that can be used, and the others."""
+        good: list[tuple[ChartResource, bytes]] = []
+        aside: list[SetAside] = []
+        for place, body in bodies:
+            fault = self._fault(body, place)
+            if fault is None:
+                good.append(self._kept(body))
+            else:
+                aside.append(SetAside(place, "invalid", fault.sentence()))
+        return good, aside
+
+    def _parcel(
+        self, rows: Sequence[tuple[str, Any, str]], kind: str, data: bytes, where: str, *, alone: bool, many: bool = False
+    ) -> Parcel:
+        aliases = {url: f"Patient/{body['id']}" for _, body, url in rows if _is_patient(body) and url}
+        by_patient: dict[str, list[tuple[ChartResource, bytes]]] = defaultdict(list)
+        aside: dict[str, list[SetAside]] = defaultdict(list)
+        entries: list[Entry] = []
+        for index, (place, body, _) in enumerate(rows):
+            fault = self._fault(body, place)
+            owner = _owner(body, aliases) if fault is None else ""
+            if fault is None and not owner and not many:
+                owner = "*"
+            if fault is None and not owner:
+                fault = _Fault("required", str(body.get("resourceType")), "it names no patient", "Set subject or patient")
+            reference = f"{body['resourceType']}/{body['id']}" if fault is None else ""
+            if fault is not None:
+                if alone or kind in _WHOLE:
+                    raise BadInputError(f"{fault.expression} {fault.why}", where=place, fix=fault.fix, code=fault.code)
+                aside[owner].append(SetAside(place, "invalid", fault.sentence()))
+                entries.append(Entry(index, reference, False, fault.code, fault.why, fault.fix, fault.expression))
+                continue
+            by_patient[owner].append(self._kept(body))
+            entries.append(Entry(index, reference, True))
+        deliveries = self._deliveries(by_patient, aside, where, many)
+        return Parcel(deliveries, tuple(entries), kind, sha256(data))
+
+    def _deliveries(
+        self, by_patient: Mapping[str, list[tuple[ChartResource, bytes]]], aside: Mapping[str, list[SetAside]], where: str,
+        many: bool,
+    ) -> tuple[Delivery, ...]:  # fmt: skip
+        patients = sorted(set(by_patient) - {"*"})
+        if not many and len(patients) > 1:
+            raise BadInputError(
+                "two patients in one Bundle", where=where, why=f"{len(patients)} are referred to",
+                fix="Send one Bundle for each patient", code="business-rule",
+            )  # fmt: skip
+        if not patients:
+            raise BadInputError(
+                "nothing here belongs to a patient", where=where, why="no usable resource is a Patient or refers to one",
+                fix="Send the Patient, or mend what was refused: " + "; ".join(f"{s.where}: {s.why}" for s in aside.get("", ()))[:600]
+                if aside.get("") else "Send the Patient", code="required",
+            )  # fmt: skip
+        shared = by_patient.get("*", [])
+        lost = tuple(aside.get("", ()))
+        return tuple(
+            Delivery(patient_key(self.source, owner.removeprefix("Patient/")), (*by_patient[owner], *shared), lost)
+            for owner in patients
+        )
+
+    def _fault(self, body: Any, place: str) -> _Fault | None:
+        """The first reason why a resource cannot be used: its form, its id, or its sense."""
+        if isinstance(body, BadInputError):
+            return _Fault(body.code, "line", body.what, body.fix)
+        for issue in check_resource(body):
+            if issue.severity in ("error", "fatal"):
+                return _Fault(issue.code, issue.expression, issue.message, "Send valid FHIR R4 (4.0.1)")
+        if not body.get("id"):
+            return _Fault("required", f"{body['resourceType']}.id", "there is no id", "Give every resource its id")
+        for doubt in doubts(body, self.received_at, self.terms, self.ranges, self.zone):
+            return _Fault(doubt.code, doubt.expression, doubt.why, doubt.fix)
+        return None
+
+    def _kept(self, body: Mapping[str, Any]) -> tuple[ChartResource, bytes]:
+        data = strict_json.dumps(body)
+        return ChartResource(body, sha256(data), self.received_at), data
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    code: str
+    expression: str
+    why: str
+    fix: str
+
+    def sentence(self) -> str:
+        return f"{self.expression} {self.why}. {self.fix}"
+
+
+def _entries(bundle: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, str]]:
+    """Place, resource and fullUrl of each entry; an entry without a resource (a DELETE, a search outcome) is passed by."""
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise BadInputError("Bundle.entry is not a list", where=where, fix="Send entry as an array", code="structure")
+    for index, entry in enumerate(entries):
+        place = f"{where}: entry[{index}]"
+        if not isinstance(entry, Mapping):
+            raise BadInputError("a Bundle entry is not an object", where=place, fix="Send entry.resource", code="structure")
+        method = (entry.get("request") or {}).get("method", "PUT")
+        if method not in ("POST", "PUT"):
+            raise BadInputError(
+                f"entry.request.method {method!r} is not carried out here" if len(str(method)) < 9 else "unknown method",
+                where=place, fix="Send POST or PUT; a mistake is sent again as entered-in-error", code="not-supported",
+            )  # fmt: skip
+        resource = entry.get("resource")
+        if resource is None:
+            continue
+        if isinstance(resource, Mapping) and resource.get("resourceType") == "OperationOutcome":
+            continue
+        yield place, resource, str(entry.get("fullUrl", ""))
+
+
+def _is_patient(body: Any) -> bool:
+    return isinstance(body, Mapping) and body.get("resourceType") == "Patient" and isinstance(body.get("id"), str)
+
+
+def _owner(body: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
+    """The patient that a resource is about, as `Patient/id`; empty for one that is about no patient."""
+    if _is_patient(body):
+        return f"Patient/{body['id']}"
+    for name in _SUBJECTS:
+        element = body.get(name)
+        raw = element.get("reference") if isinstance(element, Mapping) else None
+        if isinstance(raw, str):
+            short = aliases.get(raw) or reference_of(element)
+            if short.startswith("Patient/"):
+                return short
+            if raw.startswith("urn:uuid:"):
+                return f"Patient/{raw.removeprefix('urn:uuid:')}"
+    return ""

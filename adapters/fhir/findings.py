@@ -1,0 +1,116 @@
+"""Findings: what a person saw or measured, from Observations of the finding profile and from pain scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from adapters.fhir.reading import ANSWER, FINDING, LEAK, TECHNIQUE, code_in, codings, happened, number, reference_of
+from adapters.fhir.terminology import Terminology
+from pathway.chart import ChartResource
+from pathway.levels import UNSPECIFIED
+
+COUNTS: Final = frozenset({"final", "amended", "corrected"})
+DROPPED: Final = frozenset({"entered-in-error", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding: its code, its vertebra (or `unspecified`), its answer or number, when and how it was made.
+
+    `confirmed` is false for preliminary results. `spinal` says that its place is somewhere on the spine.
+    """
+
+    code: str
+    level: str
+    answer: str
+    number: Decimal | None
+    technique: str
+    circumstance: str
+    parts: Mapping[str, str]
+    at: datetime
+    until: datetime | None
+    source: str
+    about: tuple[str, ...]
+    confirmed: bool
+    spinal: bool
+
+    @property
+    def deformed(self) -> bool:
+        """For height loss: whether there is any, by its number or its answer."""
+        return bool(self.number) or self.answer == "present"
+
+
+def findings(chart: Iterable[ChartResource], terms: Terminology, zone: tzinfo) -> tuple[Finding, ...]:
+    """All usable findings of a chart, oldest first, ties by source; undated ones cannot be used and are left out."""
+    found = [finding for resource in chart if resource.type == "Observation" for finding in _read(resource, terms, zone)]
+    return tuple(sorted(found, key=lambda f: (f.at, f.source)))
+
+
+def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of the last instant there is: one, or several that must agree."""
+    ordered = list(rows)
+    return tuple(f for f in ordered if f.at == max(o.at for o in ordered)) if ordered else ()
+
+
+def _read(resource: ChartResource, terms: Terminology, zone: tzinfo) -> Iterator[Finding]:
+    body = resource.body
+    when = happened(body, zone)
+    code = finding_code(body, terms)
+    status = str(body.get("status", ""))
+    if code is None or when is None or status in DROPPED:
+        return
+    site = terms.match("vertebral-level", list(codings(body.get("bodySite"))))
+    place = site.levels.level if site and site.levels else UNSPECIFIED
+    spinal = site is not None or terms.match("spine-site", list(codings(body.get("bodySite")))) is not None
+    until = happened({"resourceType": "Observation", "effectiveDateTime": _end(body)}, zone)
+    parts = {key: value for part in body.get("component") or () for key, value in _component(part)}
+    yield Finding(
+        code=code, level=place, answer=_answer(body), number=_number(body),
+        technique=parts.get("imaging-technique", ""), circumstance=parts.get("pain-circumstance", ""), parts=parts,
+        at=when.earliest, until=until.latest if until else None, source=resource.reference,
+        about=tuple(reference_of(r) for r in (*(body.get("partOf") or ()), *(body.get("focus") or ()))),
+        confirmed=status in COUNTS, spinal=spinal,
+    )  # fmt: skip
+
+
+def finding_code(body: Mapping[str, Any], terms: Terminology) -> str | None:
+    """The finding that an Observation states: a local finding code, or `pain-score` for LOINC 72514-3."""
+    local = code_in(FINDING, body.get("code"))
+    if local:
+        return local
+    return "pain-score" if terms.match("pain-score-0-10", list(codings(body.get("code")))) else None
+
+
+def _end(body: Mapping[str, Any]) -> Any:
+    period = body.get("effectivePeriod")
+    return period.get("end") if isinstance(period, Mapping) else None
+
+
+def _answer(element: Mapping[str, Any]) -> str:
+    """The coded answer; a boolean is present or absent; empty where there is none or it is absent for a reason."""
+    if "dataAbsentReason" in element:
+        return ""
+    if isinstance(element.get("valueBoolean"), bool):
+        return "present" if element["valueBoolean"] else "absent"
+    concept = element.get("valueCodeableConcept")
+    return code_in(ANSWER, concept) or code_in(TECHNIQUE, concept) or ""
+
+
+def _number(element: Mapping[str, Any]) -> Decimal | None:
+    quantity = element.get("valueQuantity")
+    if isinstance(quantity, Mapping):
+        return None if quantity.get("comparator") else number(quantity.get("value"))
+    return number(element.get("valueInteger"))
+
+
+def _component(part: Any) -> Iterator[tuple[str, str]]:
+    """A component as (its code, its answer): technique, circumstance, or a leak's destination."""
+    if isinstance(part, Mapping):
+        key = code_in(FINDING, part.get("code")) or code_in(LEAK, part.get("code"))
+        answer = _answer(part)
+        if key and answer:
+            yield key, answer

@@ -1,0 +1,124 @@
+"""The chart as it was known at an instant, read once into what the fact builders share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final
+
+from adapters.fhir.events import CementEvent, Fracture, cement_events, fractures, seen_on_imaging
+from adapters.fhir.findings import Finding, findings
+from adapters.fhir.reading import When, codings, happened, known_from, recorded, status_code
+from adapters.fhir.terminology import Terminology
+from pathway.chart import ChartResource, SetAside
+from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind, cluster, match
+
+READ: Final = frozenset({
+    "Patient", "Encounter", "Condition", "AllergyIntolerance", "ImagingStudy", "DiagnosticReport", "Observation",
+    "Procedure", "ServiceRequest",
+})  # fmt: skip
+_OVER: Final = frozenset({"inactive", "remission", "resolved"})
+
+
+@dataclass(frozen=True, slots=True)
+class KnownChart:
+    """What the record said by `as_of`: its resources, the findings and events in them, and what was set aside."""
+
+    as_of: datetime
+    zone: tzinfo
+    terms: Terminology
+    resources: tuple[ChartResource, ...]
+    findings: tuple[Finding, ...]
+    fractures: tuple[Fracture, ...]
+    cement: tuple[CementEvent, ...]
+    episodes: tuple[Episode, ...]
+    set_aside: tuple[SetAside, ...]
+
+    @classmethod
+    def read(
+        cls, patient: str, chart: Sequence[ChartResource], as_of: datetime, terms: Terminology, zone: tzinfo,
+        stored: Sequence[Episode],
+    ) -> KnownChart:  # fmt: skip
+        """Read a chart; what had not happened or was not written by `as_of` is set aside and listed."""
+        known, aside = _known(chart, as_of, zone)
+        found = tuple(f for f in findings(known, terms, zone) if f.at <= as_of)
+        breaks, notes = fractures(known, terms, zone)
+        cement = cement_events(known, terms, zone)
+        sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found), *(c.sighting for c in cement)]
+        episodes = match(stored, cluster(patient, sightings))
+        return cls(as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *notes))
+
+    def of_type(self, kind: str) -> tuple[ChartResource, ...]:
+        """The resources of one type."""
+        return tuple(r for r in self.resources if r.type == kind)
+
+    def named(self, *codes: str) -> tuple[Finding, ...]:
+        """The findings with one of these codes, oldest first."""
+        return tuple(f for f in self.findings if f.code in codes)
+
+    def conditions(self, value_set: str) -> tuple[tuple[ChartResource, str], ...]:
+        """Conditions of a value set with how they stand: `active`, `suspected` or `over`; denied ones are left out."""
+        found: list[tuple[ChartResource, str]] = []
+        for resource in self.of_type("Condition"):
+            if self.terms.match(value_set, list(codings(resource.body.get("code")))):
+                standing = self._standing(resource.body)
+                if standing:
+                    found.append((resource, standing))
+        return tuple(found)
+
+    def _standing(self, body: Mapping[str, Any]) -> str:
+        verification = status_code(body.get("verificationStatus"))
+        if verification in ("refuted", "entered-in-error"):
+            return ""
+        if verification in ("unconfirmed", "provisional", "differential"):
+            return "suspected"
+        abated = When.read(body.get("abatementDateTime"), self.zone)
+        over = status_code(body.get("clinicalStatus")) in _OVER and (abated is None or abated.earliest <= self.as_of)
+        return "over" if over or (abated is not None and abated.latest <= self.as_of) else "active"
+
+    def dated(self, resource: ChartResource) -> datetime:
+        """When a resource's matter began, by the best account it gives; else when it came here."""
+        when = happened(resource.body, self.zone) or recorded(resource.body, self.zone)
+        return when.earliest if when else resource.received_at
+
+    def current_episode(self, level: str) -> Episode | None:
+        """The fracture episode of a level that began last."""
+        own = [e for e in self.episodes if e.kind is EpisodeKind.FRACTURE and level in e.levels]
+        return max(own, key=lambda e: (e.onset_at, e.id)) if own else None
+
+    def since(self, level: str) -> datetime:
+        """The instant from which findings belong to the level's current episode.
+
+        The start of the onset's day; where no onset is stated, as long before the first record as one fracture lasts.
+        """
+        episode = self.current_episode(level)
+        if episode is None:
+            return datetime.min.replace(tzinfo=self.as_of.tzinfo)
+        day = episode.onset_at.astimezone(self.zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return day if episode.onset_stated else day - SAME_FRACTURE
+
+
+def _known(
+    chart: Sequence[ChartResource], as_of: datetime, zone: tzinfo
+) -> tuple[tuple[ChartResource, ...], list[SetAside]]:
+    known: list[ChartResource] = []
+    aside: list[SetAside] = []
+    not_read: Counter[str] = Counter()
+    for resource in sorted(chart, key=lambda r: (r.type, r.id)):
+        since = known_from(resource.body, zone)
+        if resource.type not in READ:
+            not_read[resource.type] += 1
+        elif since is not None and since > as_of:
+            aside.append(SetAside(resource.reference, "not-yet-known", "it happened or was written after the instant of the decision"))
+        else:
+            known.append(resource)
+    for kind, count in sorted(not_read.items()):
+        aside.append(SetAside(kind, "not-read", f"{count} of a type that this version does not read"))
+    return tuple(known), aside
+
+
+def days(begin: datetime, end: datetime) -> int:
+    """Whole days from one instant to another, never negative."""
+    return max(0, (end - begin) // timedelta(days=1))

@@ -1,0 +1,87 @@
+"""Does a resource make sense? Valid FHIR may still say pain 15 of 10, height loss in millimetres, or vertebra L6."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from adapters.fhir.findings import finding_code
+from adapters.fhir.reading import LEVEL, When, code_in, codings, happened, number, recorded
+from adapters.fhir.terminology import Terminology
+from pathway.levels import LEVELS
+
+SKEW: Final = timedelta(minutes=5)
+"""How far a sender's clock may run ahead of ours before its dates count as the future."""
+
+_DATUM: Final = {"pain-score": "pain-score", "vertebral-height-loss": "height-loss"}
+_UNITS: Final[Mapping[str, frozenset[str]]] = {
+    "pain-score": frozenset({"{score}", "{Score}", "1", "{points}"}),
+    "vertebral-height-loss": frozenset({"%"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a resource cannot be believed: a FHIR issue code, the element, the reason and the remedy; never the value."""
+
+    code: str
+    expression: str
+    why: str
+    fix: str
+
+
+def doubts(
+    body: Mapping[str, Any], received_at: datetime, terms: Terminology, ranges: Mapping[str, tuple[Decimal, Decimal]],
+    zone: tzinfo,
+) -> Iterator[Doubt]:  # fmt: skip
+    """Every reason not to believe one resource. `ranges` are the plausible bounds of data, from the vocabulary."""
+    kind = str(body.get("resourceType"))
+    for name, when in (("its time", happened(body, zone)), ("its record date", recorded(body, zone))):
+        if when is not None and when.earliest > received_at + SKEW:
+            yield Doubt(
+                "business-rule", kind, f"{name} lies after the instant at which it was received",
+                "Correct the date, or send it when it has happened",
+            )  # fmt: skip
+    yield from _levels(body, kind)
+    if kind == "Patient":
+        birth = When.read(body.get("birthDate"), zone)
+        if birth is not None and birth.earliest > received_at:
+            yield Doubt("value", "Patient.birthDate", "the date of birth lies in the future", "Correct the date")
+    if kind == "Observation":
+        yield from _measure(body, terms, ranges)
+
+
+def _levels(body: Mapping[str, Any], kind: str) -> Iterator[Doubt]:
+    """Our own level codes are known to the last one; other systems' codes may be new to us and are no fault."""
+    for coding in codings(body.get("bodySite")):
+        if coding.get("system") == LEVEL and code_in(LEVEL, {"coding": [coding]}) not in LEVELS:
+            yield Doubt("code-invalid", f"{kind}.bodySite", "there is no such vertebra", "Use C1 to C7, T1 to T12, L1 to L5 or S1")
+
+
+def _measure(
+    body: Mapping[str, Any], terms: Terminology, ranges: Mapping[str, tuple[Decimal, Decimal]]
+) -> Iterator[Doubt]:
+    code = finding_code(body, terms) or ""
+    if code not in _DATUM:
+        return
+    quantity = body.get("valueQuantity")
+    value = number(body.get("valueInteger"))
+    if isinstance(quantity, Mapping):
+        value = number(quantity.get("value"))
+        unit = quantity.get("code") or quantity.get("unit")
+        if unit not in _UNITS[code] and not (unit is None and code == "pain-score"):
+            right = " or ".join(sorted(_UNITS[code]))
+            yield Doubt("value", "Observation.valueQuantity.code", f"the unit does not fit {code}", f"Use {right} (UCUM)")
+    elif value is None and any(key.startswith("value") for key in body) and not _coded(code, body):
+        yield Doubt("value", "Observation.value[x]", f"{code} is a number", "Send valueQuantity or valueInteger")
+    lo, hi = ranges[_DATUM[code]]
+    if value is not None and not lo <= value <= hi:
+        yield Doubt("value", "Observation.value[x]", f"not plausible for {code}", f"It lies between {lo} and {hi}")
+
+
+def _coded(code: str, body: Mapping[str, Any]) -> bool:
+    """Height loss may be told as present or absent where nobody has measured it."""
+    return code == "vertebral-height-loss" and ("valueCodeableConcept" in body or "valueBoolean" in body)

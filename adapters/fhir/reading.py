@@ -1,0 +1,134 @@
+"""Reading FHIR elements: instants that may be partial, codings, statuses and references, from plain JSON.
+
+Values are taken as they stand; what cannot be read is None, and the caller says what that means.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Final
+
+from adapters.fhir.terminology import local_system
+
+Resource = Mapping[str, Any]
+
+FINDING: Final = local_system("finding")
+ANSWER: Final = local_system("answer")
+TECHNIQUE: Final = local_system("technique")
+LEAK: Final = local_system("leak-destination")
+LEVEL: Final = local_system("level")
+ORDER: Final = local_system("order")
+
+_PARTIAL: Final = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
+
+_LEAP: Final = re.compile(r"(T\d\d:\d\d):60")  # FHIR allows leap seconds, Python does not
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What a FHIR date says: the earliest and latest instants that it allows (the same for a full dateTime)."""
+
+    earliest: datetime
+    latest: datetime
+
+    @classmethod
+    def read(cls, text: Any, zone: tzinfo = UTC) -> When | None:
+        """A FHIR date, dateTime or instant; dates without a time are days of the facility's zone. None if unreadable."""
+        if not isinstance(text, str):
+            return None
+        partial = _PARTIAL.match(text)
+        try:
+            if partial is None:
+                at = datetime.fromisoformat(_LEAP.sub(r"\1:59", text).replace("Z", "+00:00"))
+                return cls(at.astimezone(UTC), at.astimezone(UTC)) if at.tzinfo else None
+            year, month, day = (int(part) if part else None for part in partial.groups())
+            first = datetime(year or 1, month or 1, day or 1, tzinfo=zone)
+            after = first + timedelta(days=1)
+            if day is None:
+                after = datetime(first.year + (month in (None, 12)), 1 if month in (None, 12) else first.month + 1, 1, tzinfo=zone)
+        except ValueError:
+            return None
+        return cls(first.astimezone(UTC), after.astimezone(UTC) - timedelta(microseconds=1))
+
+
+_HAPPENED: Final[Mapping[str, Sequence[str]]] = {
+    "Condition": ("onsetDateTime", "onsetPeriod.start"),
+    "Observation": ("effectiveDateTime", "effectivePeriod.start", "effectiveInstant"),
+    "Procedure": ("performedDateTime", "performedPeriod.start"),
+    "Encounter": ("period.start",),
+    "ImagingStudy": ("started",),
+    "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.start"),
+    "ServiceRequest": ("authoredOn",),
+    "AllergyIntolerance": ("recordedDate", "onsetDateTime"),
+}
+_RECORDED: Final[Mapping[str, str]] = {
+    "Condition": "recordedDate", "Observation": "issued", "DiagnosticReport": "issued", "ServiceRequest": "authoredOn",
+}  # fmt: skip
+
+
+def happened(resource: Resource, zone: tzinfo = UTC) -> When | None:
+    """When what a resource tells of happened or began; None where it does not say."""
+    for path in _HAPPENED.get(str(resource.get("resourceType")), ()):
+        when = When.read(at_path(resource, path), zone)
+        if when is not None:
+            return when
+    return None
+
+
+def recorded(resource: Resource, zone: tzinfo = UTC) -> When | None:
+    """When a resource was written down, by its own account."""
+    return When.read(resource.get(_RECORDED.get(str(resource.get("resourceType")), "")), zone)
+
+
+def known_from(resource: Resource, zone: tzinfo = UTC) -> datetime | None:
+    """The instant from which the record can have been known: it had happened, and it had been written."""
+    days = [when.earliest for when in (happened(resource, zone), recorded(resource, zone)) if when]
+    return max(days) if days else None
+
+
+def at_path(resource: Any, path: str) -> Any:
+    """The element at a dotted path of objects, or None."""
+    for name in path.split("."):
+        if not isinstance(resource, Mapping):
+            return None
+        resource = resource.get(name)
+    return resource
+
+
+def codings(*concepts: Any) -> Iterator[Mapping[str, Any]]:
+    """Every coding of CodeableConcepts, or of lists of them."""
+    for concept in concepts:
+        if isinstance(concept, list):
+            yield from codings(*concept)
+        elif isinstance(concept, Mapping):
+            for coding in concept.get("coding") or ():
+                if isinstance(coding, Mapping):
+                    yield coding
+
+
+def code_in(system: str, *concepts: Any) -> str | None:
+    """The first code of one system among concepts."""
+    return next((str(c["code"]) for c in codings(*concepts) if c.get("system") == system and c.get("code")), None)
+
+
+def status_code(concept: Any) -> str:
+    """The code of a status concept such as Condition.clinicalStatus; empty where absent."""
+    return next((str(c.get("code", "")) for c in codings(concept)), "")
+
+
+def reference_of(element: Any) -> str:
+    """The literal reference of a Reference, cut to `Type/id`; other forms are left as they are."""
+    text = element.get("reference", "") if isinstance(element, Mapping) else ""
+    parts = str(text).split("/_history")[0].split("/")
+    return "/".join(parts[-2:]) if len(parts) >= 2 else str(text)
+
+
+def number(element: Any) -> Decimal | None:
+    """A number as Decimal; None for anything else."""
+    if isinstance(element, bool) or not isinstance(element, int | Decimal):
+        return None
+    return Decimal(element)

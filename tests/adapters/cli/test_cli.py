@@ -1,0 +1,142 @@
+"""The command line as a user meets it: output, messages, exit codes; never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from adapters.cli import main
+from adapters.demo.patients import demo_patients
+from adapters.demo.record import Record
+from tests.world import NOW, candidate, person
+
+
+@pytest.fixture(autouse=True)
+def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATHWAY_DATABASE_URL", f"sqlite:///{tmp_path / 'cli.sqlite3'}")
+
+
+def run(*args: str | Path) -> Result:
+    result = CliRunner().invoke(main, [str(a) for a in args])
+    assert "Traceback" not in result.output + result.stderr
+    return result
+
+
+def save(folder: Path, record: Record, name: str = "") -> Path:
+    path = folder / f"{name or record.id}.json"
+    path.write_text(json.dumps(record.bundle()))
+    return path
+
+
+AS_OF = ("--as-of", "2026-11-22T12:00:00Z")
+
+
+def test_assess_prints_verdict_reasons_and_next_steps(tmp_path: Path) -> None:
+    result = run("assess", save(tmp_path, candidate()), *AS_OF)
+    assert result.exit_code == 0
+    for words in ("L1", "candidate", "Fresh: marrow oedema at L1", "next", "operator", "not approved for clinical use"):
+        assert words in result.stdout
+
+
+def test_assess_says_what_is_missing_and_that_it_matters(tmp_path: Path) -> None:
+    result = run("assess", save(tmp_path, person().fracture("L1", 3)), *AS_OF)
+    assert "missing, could change the verdict: Order MRI of the spine" in result.stdout
+
+
+def test_assess_says_when_what_is_unknown_cannot_matter(tmp_path: Path) -> None:
+    record = person().fracture("L1", 30).tender("L1", True, 2).oedema("L1", False, 1).pain(7, 1)
+    result = run("assess", save(tmp_path, record), *AS_OF)
+    assert "cannot change the verdict" in result.stdout
+
+
+def test_assess_json_has_the_whole_decision(tmp_path: Path) -> None:
+    body = json.loads(run("assess", save(tmp_path, candidate()), *AS_OF, "--json").stdout)
+    assert {"asOf", "releases", "levels", "obligations", "setAside", "inputSha256"} <= set(body)
+    (level,) = body["levels"]
+    assert {"level", "policy", "outcome", "criteria", "missing", "notAssessed"} <= set(level)
+    assert all({"id", "verdict", "message", "because"} <= set(c) for c in level["criteria"])
+
+
+def test_assess_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = save(tmp_path, candidate())
+    assert run("assess", path, *AS_OF, "--json").stdout == run("assess", path, *AS_OF, "--json").stdout
+
+
+def test_one_policy_alone(tmp_path: Path) -> None:
+    body = json.loads(run("assess", save(tmp_path, candidate()), *AS_OF, "--json", "--policy", "candidacy").stdout)
+    assert [r["id"] for r in body["releases"]] == ["candidacy"]
+
+
+def test_an_unknown_policy_is_refused_and_the_known_ones_named(tmp_path: Path) -> None:
+    result = run("assess", save(tmp_path, candidate()), "--policy", "candidasy")
+    assert result.exit_code == 2
+    assert "candidacy" in result.stderr
+
+
+def test_many_files_give_a_line_each_and_a_refused_one_does_not_stop_the_others(tmp_path: Path) -> None:
+    paths = [save(tmp_path, record) for record in demo_patients(NOW)]
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    result = run("assess", *paths, bad, *AS_OF)
+    assert result.exit_code == 2
+    assert len(result.stdout.splitlines()) == len(paths)
+    assert "bad.json" in result.stderr
+    assert "1 of 13 files refused" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-11-22T12:00:00", ""])
+def test_what_is_no_instant_is_refused_with_a_fix(tmp_path: Path, text: str) -> None:
+    path = save(tmp_path, candidate())
+    result = run("assess", path, f"--as-of={text}")
+    if text:
+        assert result.exit_code == 2
+        assert "2026-11-22T08:00:00Z" in result.stderr
+    else:
+        assert result.exit_code == 0
+
+
+def test_ndjson_of_two_patients(tmp_path: Path) -> None:
+    path = tmp_path / "all.ndjson"
+    path.write_text("\n".join(json.dumps(r) for p in ("a", "b") for r in person(p).fracture("L1", 3).resources))
+    result = run("assess", path, *AS_OF)
+    assert "file|a" in result.stdout
+    assert "file|b" in result.stdout
+
+
+def test_two_patients_in_a_bundle_end_with_exit_code_two(tmp_path: Path) -> None:
+    bundle = person("a").bundle()
+    bundle["entry"] += person("b").bundle()["entry"]
+    path = tmp_path / "two.json"
+    path.write_text(json.dumps(bundle))
+    result = run("assess", path)
+    assert result.exit_code == 2
+    assert "Send one Bundle for each patient" in result.stderr
+
+
+def test_the_demo_loads_twice_and_its_decisions_replay() -> None:
+    assert run("demo", "load").exit_code == 0
+    assert "12 demo patients" in run("demo", "load").stdout
+
+
+def test_replay_of_an_unknown_decision_is_refused() -> None:
+    result = run("replay", "no-such-decision")
+    assert result.exit_code == 2
+    assert "no decision has this id" in result.stderr
+
+
+def test_a_rule_file_with_a_typo_names_file_line_and_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import shutil
+
+    rules = tmp_path / "rules"
+    shutil.copytree(Path(__file__).parents[3] / "rules", rules)
+    path = rules / "shared" / "adult.yaml"
+    path.write_text(path.read_text().replace("scope: patient", "scoop: patient"))
+    monkeypatch.setenv("PATHWAY_RULES", str(rules))
+    result = run("assess", save(tmp_path, candidate()))
+    assert result.exit_code == 2
+    assert "shared/adult.yaml:4" in result.stderr
+    assert "scoop" in result.stderr
+    assert "Known keys" in result.stderr
