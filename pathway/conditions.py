@@ -95,9 +95,7 @@ class Parameter:
 
     @property
     def seconds(self) -> int:
-        """The parameter as a duration. Raises RuleBookError where its unit is not one of time."""
-        if self.unit not in SECONDS:
-            raise RuleBookError(f"parameter {self.id!r} is no duration", fix=f"Units of time: {', '.join(SECONDS)}")
+        """The parameter as a duration; KeyError where its unit is not one of time."""
         return int(self.value * SECONDS[self.unit])
 
 
@@ -145,7 +143,7 @@ class Reader:
             raise self._fault(f"{name!r} needs exactly one comparison", f"One of: {', '.join(Op)}")
         ((op, raw),) = given.items()
         operand = self._operand(datum, Op(op), raw)
-        seconds = self._parameter(within).seconds if within is not None else None
+        seconds = self._seconds(within) if within is not None else None
         return Leaf(datum, Op(op), operand, seconds, unconfirmed == "counts")
 
     def _operand(self, datum: Datum, op: Op, raw: Any) -> bool | int | str | tuple[str, ...]:
@@ -189,9 +187,15 @@ class Reader:
             raise self._fault(str(fault), "Use fewer decimal places") from None
 
     def _parameter(self, name: Any) -> Parameter:
-        if name not in self.parameters:
+        if not isinstance(name, str) or name not in self.parameters:
             raise self._fault(f"parameter {name!r} is not declared", "Declare it under parameters")
         return self.parameters[name]
+
+    def _seconds(self, name: Any) -> int:
+        parameter = self._parameter(name)
+        if parameter.unit not in SECONDS:
+            raise self._fault(f"parameter {name!r} is no duration", f"Units of time: {', '.join(SECONDS)}")
+        return parameter.seconds
 
     def _fault(self, what: str, fix: str = "") -> RuleBookError:
         return RuleBookError(what, where=self.where, fix=fix)

@@ -1,4 +1,7 @@
-"""`decide`: facts and releases in, decision out. Pure: no clock, no network, no chance; same bytes in, same bytes out."""
+"""`decide`: facts and releases in, decision out.
+
+Pure: no clock, no network, no chance. Same bytes in, same bytes out.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,8 @@ def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
 
 def _release(machine: Machine) -> dict[str, str]:
     chosen = machine.rule_set
-    return {"id": chosen.id, "version": chosen.version, "kind": chosen.kind, "status": chosen.status, "sha256": chosen.sha256}
+    said = {"id": chosen.id, "version": chosen.version, "kind": chosen.kind, "status": chosen.status}
+    return {**said, "sha256": chosen.sha256}
 
 
 def _with_outcome(row: Judged, pick: Rule) -> Judged:
@@ -168,7 +172,7 @@ def _wish(machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[
     closed = holds.get(f"{rule.id}:closed", False)
     if not episode or not (holds[f"{rule.id}:when"] or (closed and f"{episode}/{rule.id}" in case.standing)):
         return None
-    assert rule.due is not None  # noqa: S101 -- the rule book gives every obligation its due
+    assert rule.due is not None, "the rule book gives every obligation its due"
     names = [name for name in rule.reads() if name in row.view]
     facts = [row.view[name] for name in names]
     criteria = [c for c in machine.rule_set.criteria if c.id in names]
@@ -187,7 +191,7 @@ def _why(
     machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], case: Case
 ) -> tuple[str, ...]:
     """The rule's sentence; and for what is still unknown, the request in words."""
-    stale = frozenset().union(*(_stale(read, row, case) for read in (rule, *criteria)))
+    stale = frozenset(datum for read in (rule, *criteria) for datum in _stale(read, row, case))
     said = render(rule.say["closed" if closed else "open"], row.view, row.sheet.level, stale)
     asks = machine.rule_set.vocabulary.asks
     open_asks = [asks[c.ask].say for c in criteria if not closed and c.ask and row.verdicts.get(c.id) == "unknown"]
@@ -203,6 +207,6 @@ def _anchor(case: Case, event: str, row: Judged) -> datetime:
 def _focus(case: Case, row: Judged) -> str:
     """The record that a task is about: the first source of its episode, else the patient."""
     episode = case.episode(row.sheet.episode)
-    return episode.sources[0] if episode is not None and episode.sources else f"Patient/{case.patient.partition('|')[2]}"
-
-
+    if episode is not None and episode.sources:
+        return episode.sources[0]
+    return f"Patient/{case.patient.partition('|')[2]}"

@@ -21,7 +21,8 @@ NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pathway.example/fhir/
 SAME_FRACTURE: Final = timedelta(days=84)
 """Two records of one level this close are one fracture: 12 weeks, the end of the subacute band (catalogue A-06).
 
-A project default of 2026-11-22, awaiting a clinician's sign-off: no source says when a second record is a second fracture.
+A project default of 2026-11-22, awaiting a clinician's sign-off: no source says when a second record is a second
+fracture.
 """
 
 
@@ -31,7 +32,7 @@ class EpisodeKind(StrEnum):
     FRACTURE = "fracture"
     PROCEDURE = "procedure"
     PERSON = "person"
-    """What concerns the person as a whole, such as a neurological emergency: one for each patient, not read from records."""
+    """What concerns the person as a whole, such as a neurological emergency: one for each patient, of no record."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,7 @@ class PathwayError(Exception):
 class BadInputError(PathwayError):
     """Input that cannot be used. `code` is a FHIR issue type (R4, OperationOutcome.issue.code)."""
 
-    def __init__(
-        self, what: str, *, where: str = "", why: str = "", fix: str = "", code: str = "invalid"
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "", code: str = "invalid") -> None:
         self.code = code
         super().__init__(what, where=where, why=why, fix=fix)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from pathway.canonical import instant, parse_instant
 from pathway.errors import BadInputError
@@ -108,7 +108,10 @@ def unknown(
 
 
 def _read_value(raw: Any) -> Value | None:
-    return Interval(raw["lo"], raw["hi"]) if isinstance(raw, Mapping) else raw
+    if isinstance(raw, Mapping):
+        ends = cast(Mapping[str, int], raw)
+        return Interval(ends["lo"], ends["hi"])
+    return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +177,18 @@ def _check(datum: Datum, fact: Fact, instance: str) -> None:
     """A fact is a value or a reason, and its value is what the vocabulary declares."""
     if (fact.value is None) == (fact.reason is None):
         raise BadInputError(f"{datum.id} needs a value or a reason, not both", where=instance)
-    value = fact.value
-    if value is None:
-        return
+    value = fact.value if fact.reason is not Reason.UNCONFIRMED else fact.candidate
+    if value is not None and not _fits(datum, value):
+        raise BadInputError(
+            f"the value of {datum.id} is not a plausible {datum.kind}",
+            where=instance,
+            fix=f"Expected {datum.values or (str(datum.lo), str(datum.hi), datum.unit)}, {datum.places} decimal places",
+            code="value",
+        )
+
+
+def _fits(datum: Datum, value: Value) -> bool:
+    """Whether a value has the declared type, lies in the declared bounds, and loses no digit when scaled."""
     good = {
         Kind.BOOLEAN: isinstance(value, bool),
         Kind.INTEGER: type(value) is int,
@@ -186,10 +198,12 @@ def _check(datum: Datum, fact: Fact, instance: str) -> None:
     }[datum.kind]
     ends = (value.lo, value.hi) if isinstance(value, Interval) else (value,)
     numbers = [end for end in ends if isinstance(end, int | Decimal) and not isinstance(end, bool)]
-    if not good or not all(datum.plausible(number) for number in numbers):
-        raise BadInputError(
-            f"the value of {datum.id} is not a plausible {datum.kind}",
-            where=instance,
-            fix=f"Expected {datum.values or (str(datum.lo), str(datum.hi), datum.unit)}",
-            code="value",
-        )
+    return good and all(datum.plausible(number) and _scales(datum, number) for number in numbers)
+
+
+def _scales(datum: Datum, number: int | Decimal) -> bool:
+    try:
+        datum.scaled(number)
+    except ValueError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """Vertebral levels: their order, their neighbours, and ranges of them.
 
-A level is one vertebra, C1 to L5, counted from the head; S1 stands for the sacrum as a whole. `unspecified` is not a level: it stands for a fracture
-or a procedure whose vertebra nobody has named, and is never joined to a named one.
+A level is one vertebra, C1 to L5, counted from the head; S1 stands for the sacrum as a whole. `unspecified` is not a
+level: it stands for a fracture or a procedure whose vertebra nobody has named, and is never joined to a named one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Reconcile: the desired state against the tasks that exist. Level-triggered: twice, late or after a crash, the same end.
+"""Reconcile: the desired state against the tasks that exist.
+
+Level-triggered: run twice, late or after a crash, it comes to the same end.
 
 People win. A task that a person completed, declined, reassigned or commented on is never undone here, and what a
 person ended is not asked for again while it stands.
@@ -120,7 +122,7 @@ def _ended(task: Task, wish: Obligation, now: datetime) -> Task:
 
 
 def _refreshed(task: Task, wish: Obligation) -> Task:
-    """The task's reasons and levels follow the facts; owner, status and notes are people's, and so is an asked-for date."""
+    """Reasons and levels follow the facts; owner, status and notes are people's, and an asked-for date stays."""
     if task.ended:
         return task
     due = task.due_at if wish.anchor == "asked" else wish.due_at

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pathway import strict_yaml
 from pathway.canonical import canonical, sha256
-from pathway.conditions import Condition, Leaf, Parameter, Reader, leaves
+from pathway.conditions import SECONDS, Condition, Leaf, Parameter, Reader, leaves
 from pathway.errors import RuleBookError
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
 
@@ -136,7 +136,9 @@ def load(root: Path) -> RuleBook:
 
 
 def _documents(folder: Path, root: Path) -> list[dict[str, Any]]:
-    paths = [p for p in sorted(folder.glob("*.yaml")) if p.name != "ruleset.yaml" and not p.name.endswith(".cases.yaml")]
+    paths = [
+        p for p in sorted(folder.glob("*.yaml")) if p.name != "ruleset.yaml" and not p.name.endswith(".cases.yaml")
+    ]
     documents: list[dict[str, Any]] = []
     for path in paths:
         document = strict_yaml.read_file(path, root)
@@ -206,9 +208,7 @@ def from_document(document: Mapping[str, Any]) -> RuleSet:
         by_stratum[Stratum(raw["stratum"])].append(raw)
     criteria = [_rule(raw, _names(vocabulary, (), raw)) for raw in by_stratum[Stratum.CRITERIA]]
     verdicts = [_verdict_datum(rule) for rule in criteria]
-    recommendations = [
-        _rule(raw, _names(None, verdicts, raw)) for raw in by_stratum[Stratum.RECOMMENDATION]
-    ]
+    recommendations = [_rule(raw, _names(None, verdicts, raw)) for raw in by_stratum[Stratum.RECOMMENDATION]]
     if recommendations:
         verdicts.append(_outcome_datum(header))
     obligations = [_rule(raw, _names(vocabulary, verdicts, raw)) for raw in by_stratum[Stratum.OBLIGATIONS]]
@@ -262,16 +262,23 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum]) -> Rule:
 def _parameter(key: str, body: Mapping[str, Any], where: str) -> Parameter:
     for name in ("value", "unit", "status", "set-on"):
         if name not in body:
-            raise RuleBookError(f"parameter {key!r} lacks {name!r}", where=where, fix="Give value, unit, status, set-on")
+            raise RuleBookError(
+                f"parameter {key!r} lacks {name!r}", where=where, fix="Give value, unit, status, set-on"
+            )
     return Parameter(key, Decimal(body["value"]), body["unit"], body["status"], body["set-on"])
 
 
 def _due(raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str) -> Due:
     if raw.get("after") not in ("asked", "onset", "cement") or raw.get("duration") not in parameters:
         raise RuleBookError(
-            "due names no event or no declared duration", where=where, fix="after: asked | onset | cement; duration: a parameter"
+            "due names no event or no declared duration",
+            where=where,
+            fix="after: asked | onset | cement; duration: a parameter",
         )
-    return Due(raw["after"], parameters[raw["duration"]].seconds)
+    duration = parameters[raw["duration"]]
+    if duration.unit not in SECONDS:
+        raise RuleBookError(f"{duration.id!r} is no duration", where=where, fix=f"Units of time: {', '.join(SECONDS)}")
+    return Due(raw["after"], duration.seconds)
 
 
 def _check_whole(rule_set: RuleSet) -> None:

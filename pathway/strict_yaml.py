@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -12,30 +12,29 @@ import yaml
 
 from pathway.errors import RuleBookError
 
-_BOOL = re.compile("^(?:true|false)$")
-_INT = re.compile(r"^[-+]?(?:0|[1-9]\d*)$")
-_FLOAT = re.compile(r"^[-+]?\d+\.\d+$")
-_NULL = re.compile(r"^(?:null|~|)$")
-
 
 class _Loader(yaml.SafeLoader):
     """SafeLoader with its own small set of implicit types; `2026-11-22`, `no` and `1e3` stay strings."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 -- PyYAML's own form
+    where = ""
 
 
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", _BOOL, "tf"),
-    ("tag:yaml.org,2002:int", _INT, "-+0123456789"),
-    ("tag:yaml.org,2002:float", _FLOAT, "-+0123456789"),
-    ("tag:yaml.org,2002:null", _NULL, ["~", "n", ""]),
-    ("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"]),
-):
-    _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
+_IMPLICIT = (
+    ("bool", re.compile("^(?:true|false)$"), "tf"),
+    ("int", re.compile(r"^[-+]?(?:0|[1-9]\d*)$"), "-+0123456789"),
+    ("float", re.compile(r"^[-+]?\d+\.\d+$"), "-+0123456789"),
+    ("null", re.compile(r"^(?:null|~|)$"), ("~", "n", "")),
+    ("merge", re.compile("^<<$"), "<"),
+)
+_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+for _name, _pattern, _starts in _IMPLICIT:
+    for _start in _starts:
+        _resolvers.setdefault(_start, []).append((f"tag:yaml.org,2002:{_name}", _pattern))
+_Loader.yaml_implicit_resolvers = _resolvers
 
 
 def _decimal(loader: _Loader, node: yaml.ScalarNode) -> Decimal:
-    return Decimal(str(loader.construct_scalar(node)))
+    return Decimal(str(node.value))
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
@@ -43,18 +42,12 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
     for key_node, _ in node.value:
         key = str(key_node.value)
         if key in seen:
-            raise RuleBookError(
-                f"key {key!r} stands twice", where=_place(loader, key_node), fix="Keep one of them"
-            )
+            place = f"{loader.where}:{key_node.start_mark.line + 1}"
+            raise RuleBookError(f"key {key!r} stands twice", where=place, fix="Keep one of them")
         seen.add(key)
     loader.flatten_mapping(node)
-    return {
-        str(loader.construct_object(k, deep=True)): loader.construct_object(v, deep=True) for k, v in node.value
-    }
-
-
-def _place(loader: _Loader, node: yaml.Node) -> str:
-    return f"{loader.name}:{node.start_mark.line + 1}"
+    build = cast(Callable[..., Any], loader.construct_object)  # pyright: ignore[reportUnknownMemberType] -- untyped
+    return {str(build(key, deep=True)): build(value, deep=True) for key, value in node.value}
 
 
 _Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
@@ -64,7 +57,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 def read(text: str, where: str) -> dict[str, Any]:
     """The mapping in a YAML text; RuleBookError with file and line for anything doubtful."""
     loader = _Loader(text)
-    loader.name = where
+    loader.where = where
     try:
         value = loader.get_single_data()
     except yaml.MarkedYAMLError as fault:
@@ -75,7 +68,7 @@ def read(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError:
         raise RuleBookError("not YAML", where=where, fix="Save it as UTF-8 text") from None
     finally:
-        loader.dispose()
+        cast(Callable[[], None], loader.dispose)()  # pyright: ignore[reportUnknownMemberType] -- untyped
     if not isinstance(value, Mapping):
         raise RuleBookError("the file holds no keys", where=where, fix="Write key: value lines")
     return cast(dict[str, Any], value)

@@ -134,10 +134,14 @@ def _datum(key: str, body: Mapping[str, Any], where: str) -> Datum:
     try:
         kind, scope = Kind(body["type"]), Scope(body["scope"])
     except ValueError as fault:
-        raise RuleBookError(str(fault), where=place, fix=f"Types: {', '.join(Kind)}. Scopes: {', '.join(Scope)}") from None
+        raise RuleBookError(
+            str(fault), where=place, fix=f"Types: {', '.join(Kind)}. Scopes: {', '.join(Scope)}"
+        ) from None
     lo, hi = (Decimal(str(n)) for n in body.get("range", ("0", "0")))
     if kind in NUMERIC and ("range" not in body or "unit" not in body):
         raise RuleBookError("a number needs a unit and a range", where=place, fix="Add unit (UCUM) and range [lo, hi]")
+    if body.get("places") and kind is not Kind.DECIMAL:
+        raise RuleBookError("only a decimal has places", where=place, fix="Leave places out, or say type: decimal")
     if (kind is Kind.CODE) != bool(body.get("values")):
         raise RuleBookError("values belong to a code, and only to a code", where=place, fix="Mend type or values")
     return Datum(

@@ -1,4 +1,4 @@
-"""What tests share: the real rule book and code tables, decisions on synthetic charts, and a house on a file database."""
+"""What tests share: the real rule book and code tables, decisions on synthetic charts, a house on a file database."""
 
 from __future__ import annotations
 

@@ -32,7 +32,9 @@ class _Polite(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as fault:
-            click.echo(f"Error: a fault of ours ({type(fault).__name__}); nothing was changed. Please report it.", err=True)
+            click.echo(
+                f"Error: a fault of ours ({type(fault).__name__}); nothing was changed. Please report it.", err=True
+            )
             ctx.exit(70)
 
 

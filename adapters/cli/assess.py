@@ -58,12 +58,15 @@ class Desk:
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--as-of", metavar="INSTANT", help="Decide as the record was known then: 2026-11-22T08:00:00Z, or a day.")
-@click.option("--policy", "policies", metavar="ID", multiple=True, help="Only this rule set; may be given several times.")
+@click.option(
+    "--policy", "policies", metavar="ID", multiple=True, help="Only this rule set; may be given several times."
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole decision as JSON, one line for each patient.")
 def assess(files: tuple[Path, ...], as_of: str | None, policies: tuple[str, ...], as_json: bool) -> None:
     """Decide on FHIR files (Bundle or NDJSON), storing nothing.
 
-    Shows for each vertebra the verdict, its reasons, what is missing and what comes next. Exit code 2 if a file was refused.
+    Shows for each vertebra the verdict, its reasons, what is missing and what comes next. Exit code 2 if a file was
+    refused.
     """
     settings, now = Settings(), SystemClock().now()
     desk = Desk.open(settings, policies, now)

@@ -40,4 +40,6 @@ def replay(decision: str) -> None:
         record = house.service.replay(decision)
     finally:
         house.close()
-    click.echo(f"same  sha256 {record.body_sha256}  as of {record.as_of.isoformat()}  decided {record.decided_at.isoformat()}")
+    click.echo(
+        f"same  sha256 {record.body_sha256}  as of {record.as_of.isoformat()}  decided {record.decided_at.isoformat()}"
+    )

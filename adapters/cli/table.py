@@ -14,10 +14,14 @@ _COLOURS = {"candidate": "green", "defer": "yellow", "insufficient-data": "yello
 
 def one_line(name: str, body: Mapping[str, Any]) -> str:
     """One patient on one line: file, verdict by level, tasks, how much was set aside."""
-    verdicts = ", ".join(f"{row['level']} {row['outcome']}" for row in body["levels"]) or "no vertebral fracture on record"
+    verdicts = (
+        ", ".join(f"{row['level']} {row['outcome']}" for row in body["levels"]) or "no vertebral fracture on record"
+    )
     tasks = ", ".join(o["code"] for o in body["obligations"] if o["state"] == "open")
     aside = sum(1 for item in body["setAside"] if item["code"] == "invalid")
-    return f"{name:<28} {verdicts}" + (f" | next: {tasks}" if tasks else "") + (f" | set aside: {aside}" if aside else "")
+    return (
+        f"{name:<28} {verdicts}" + (f" | next: {tasks}" if tasks else "") + (f" | set aside: {aside}" if aside else "")
+    )
 
 
 def table(body: Mapping[str, Any]) -> str:
@@ -68,8 +72,8 @@ def _next(body: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "  next"
     for wish in sorted(wishes, key=lambda o: (o["priority"] != "stat", o["due"], o["code"])):
-        place = ", ".join(wish["levels"])
-        yield _wrap(f"    {wish['due'][:16]}Z  {wish['priority']:<7} {wish['owner']:<11} {place}: {wish['title']}. {wish['why'][0]}")
+        when = f"{wish['due'][:16]}Z  {wish['priority']:<7} {wish['owner']:<11}"
+        yield _wrap(f"    {when} {', '.join(wish['levels'])}: {wish['title']}. {wish['why'][0]}")
 
 
 def _aside(body: Mapping[str, Any]) -> Iterator[str]:

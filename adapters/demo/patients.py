@@ -24,7 +24,9 @@ def demo_patients(now: datetime) -> Iterator[Record]:
     yield _wrong_level(now)
 
 
-def _settled(id: str, now: datetime, name: str, *, level: str = "L1", onset: float = 30, gender: str = "female") -> Record:
+def _settled(
+    id: str, now: datetime, name: str, *, level: str = "L1", onset: float = 30, gender: str = "female"
+) -> Record:
     """A fresh, tender fracture with every gate answered; pain and care are left to the caller."""
     record = Record(id, now, name=name, gender=gender).encounter("AMB", 2, ended=1.9).fracture(level, onset)
     return record.tender(level, True, 2).oedema(level, True, min(3, onset)).height_loss(level, 25, 3).well(2)

@@ -35,10 +35,12 @@ class Record:
         self.id = id
         self.now = now
         self.resources: list[Json] = []
-        born = date(now.year - age - 1, 1, 15)
+        born = date(now.year - age, 1, 1)
         family, _, given = name.partition(" ")
         human: Json = {"family": given or family, "given": [family]} if given else {"family": family}
-        self._add({"resourceType": "Patient", "id": id, "name": [human], "gender": gender, "birthDate": born.isoformat()})
+        self._add(
+            {"resourceType": "Patient", "id": id, "name": [human], "gender": gender, "birthDate": born.isoformat()}
+        )
 
     def at(self, days: float) -> str:
         """The instant some days before now, in UTC, to the second."""
@@ -46,7 +48,9 @@ class Record:
 
     def bundle(self, kind: str = "collection") -> Json:
         """The record as a Bundle."""
-        entries: list[Json] = [{"fullUrl": f"urn:x:{r['resourceType']}/{r['id']}", "resource": r} for r in self.resources]
+        entries: list[Json] = [
+            {"fullUrl": f"urn:x:{r['resourceType']}/{r['id']}", "resource": r} for r in self.resources
+        ]
         if kind in ("transaction", "batch"):
             for entry, resource in zip(entries, self.resources, strict=True):
                 entry["request"] = {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}
@@ -72,7 +76,9 @@ class Record:
             body["encounter"] = {"reference": f"Encounter/{encounter}"}
         return self._own(body, "fx")
 
-    def condition(self, code: str, days: float, system: str = ICD, *, status: str = "active", verification: str = "confirmed") -> Record:
+    def condition(
+        self, code: str, days: float, system: str = ICD, *, status: str = "active", verification: str = "confirmed"
+    ) -> Record:
         """Any other diagnosis."""
         return self.fracture("", days, code, system, status=status, verification=verification)
 

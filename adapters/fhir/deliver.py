@@ -7,15 +7,15 @@ and reported: one bad resource among good ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
 from adapters.fhir import strict_json
+from adapters.fhir.bundles import entries_of, is_patient, owner_of
 from adapters.fhir.plausible import doubts
-from adapters.fhir.reading import reference_of
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.validate import check_resource
 from pathway.canonical import sha256
@@ -26,7 +26,6 @@ from pathway.vocabulary import NUMERIC, Vocabulary
 
 MAX_BYTES: Final = 16 * 1024 * 1024
 _WHOLE: Final = frozenset({"transaction"})
-_SUBJECTS: Final = ("subject", "patient")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,9 @@ class Reader:
 
     def __post_init__(self) -> None:
         bounds = {
-            d.id: (d.lo, d.hi) for d in self.vocabulary.data.values() if d.kind in NUMERIC and d.lo is not None and d.hi is not None
+            d.id: (d.lo, d.hi)
+            for d in self.vocabulary.data.values()
+            if d.kind in NUMERIC and d.lo is not None and d.hi is not None
         }
         object.__setattr__(self, "ranges", bounds)
 
@@ -74,17 +75,21 @@ class Reader:
         document = strict_json.load(data, max_bytes=max_bytes, where=where)
         if not isinstance(document, Mapping) or not isinstance(document.get("resourceType"), str):
             raise BadInputError(
-                "this is not FHIR: there is no resourceType", where=where, fix="Send a Bundle or a resource as FHIR JSON",
+                "this is not FHIR: there is no resourceType",
+                where=where,
+                fix="Send a Bundle or a resource as FHIR JSON",
                 code="structure",
-            )  # fmt: skip
+            )
         if document["resourceType"] != "Bundle":
             return self._parcel([(where, document, "")], "", data, where, alone=True)
         kind = document.get("type")
         if not isinstance(kind, str):
             raise BadInputError("the Bundle has no type", where=where, fix="Set Bundle.type", code="required")
-        rows = list(_entries(document, where))
+        rows = list(entries_of(document, where))
         if not rows:
-            raise BadInputError("the Bundle holds no resource", where=where, fix="Send at least a Patient", code="required")
+            raise BadInputError(
+                "the Bundle holds no resource", where=where, fix="Send at least a Patient", code="required"
+            )
         return self._parcel(rows, kind, data, where, alone=False)
 
     def ndjson(self, data: bytes, where: str) -> Parcel:
@@ -115,19 +120,28 @@ class Reader:
         return good, aside
 
     def _parcel(
-        self, rows: Sequence[tuple[str, Any, str]], kind: str, data: bytes, where: str, *, alone: bool, many: bool = False
+        self,
+        rows: Sequence[tuple[str, Any, str]],
+        kind: str,
+        data: bytes,
+        where: str,
+        *,
+        alone: bool,
+        many: bool = False,
     ) -> Parcel:
-        aliases = {url: f"Patient/{body['id']}" for _, body, url in rows if _is_patient(body) and url}
+        aliases = {url: f"Patient/{body['id']}" for _, body, url in rows if is_patient(body) and url}
         by_patient: dict[str, list[tuple[ChartResource, bytes]]] = defaultdict(list)
         aside: dict[str, list[SetAside]] = defaultdict(list)
         entries: list[Entry] = []
         for index, (place, body, _) in enumerate(rows):
             fault = self._fault(body, place)
-            owner = _owner(body, aliases) if fault is None else ""
+            owner = owner_of(body, aliases) if fault is None else ""
             if fault is None and not owner and not many:
                 owner = "*"
             if fault is None and not owner:
-                fault = _Fault("required", str(body.get("resourceType")), "it names no patient", "Set subject or patient")
+                fault = _Fault(
+                    "required", str(body.get("resourceType")), "it names no patient", "Set subject or patient"
+                )
             reference = f"{body['resourceType']}/{body['id']}" if fault is None else ""
             if fault is not None:
                 if alone or kind in _WHOLE:
@@ -141,9 +155,12 @@ class Reader:
         return Parcel(deliveries, tuple(entries), kind, sha256(data))
 
     def _deliveries(
-        self, by_patient: Mapping[str, list[tuple[ChartResource, bytes]]], aside: Mapping[str, list[SetAside]], where: str,
+        self,
+        by_patient: Mapping[str, list[tuple[ChartResource, bytes]]],
+        aside: Mapping[str, list[SetAside]],
+        where: str,
         many: bool,
-    ) -> tuple[Delivery, ...]:  # fmt: skip
+    ) -> tuple[Delivery, ...]:
         patients = sorted(set(by_patient) - {"*"})
         if not many and len(patients) > 1:
             raise BadInputError(
@@ -151,11 +168,14 @@ class Reader:
                 fix="Send one Bundle for each patient", code="business-rule",
             )  # fmt: skip
         if not patients:
+            refused = "; ".join(f"{item.where}: {item.why}" for item in aside.get("", ()))
             raise BadInputError(
-                "nothing here belongs to a patient", where=where, why="no usable resource is a Patient or refers to one",
-                fix="Send the Patient, or mend what was refused: " + "; ".join(f"{s.where}: {s.why}" for s in aside.get("", ()))[:600]
-                if aside.get("") else "Send the Patient", code="required",
-            )  # fmt: skip
+                "nothing here belongs to a patient",
+                where=where,
+                why="no usable resource is a Patient or refers to one",
+                fix=f"Mend what was refused: {refused[:600]}" if refused else "Send the Patient",
+                code="required",
+            )
         shared = by_patient.get("*", [])
         lost = tuple(aside.get("", ()))
         return tuple(
@@ -190,46 +210,3 @@ class _Fault:
 
     def sentence(self) -> str:
         return f"{self.expression} {self.why}. {self.fix}"
-
-
-def _entries(bundle: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, str]]:
-    """Place, resource and fullUrl of each entry; an entry without a resource (a DELETE, a search outcome) is passed by."""
-    entries = bundle.get("entry", [])
-    if not isinstance(entries, list):
-        raise BadInputError("Bundle.entry is not a list", where=where, fix="Send entry as an array", code="structure")
-    for index, entry in enumerate(entries):
-        place = f"{where}: entry[{index}]"
-        if not isinstance(entry, Mapping):
-            raise BadInputError("a Bundle entry is not an object", where=place, fix="Send entry.resource", code="structure")
-        method = (entry.get("request") or {}).get("method", "PUT")
-        if method not in ("POST", "PUT"):
-            raise BadInputError(
-                f"entry.request.method {method!r} is not carried out here" if len(str(method)) < 9 else "unknown method",
-                where=place, fix="Send POST or PUT; a mistake is sent again as entered-in-error", code="not-supported",
-            )  # fmt: skip
-        resource = entry.get("resource")
-        if resource is None:
-            continue
-        if isinstance(resource, Mapping) and resource.get("resourceType") == "OperationOutcome":
-            continue
-        yield place, resource, str(entry.get("fullUrl", ""))
-
-
-def _is_patient(body: Any) -> bool:
-    return isinstance(body, Mapping) and body.get("resourceType") == "Patient" and isinstance(body.get("id"), str)
-
-
-def _owner(body: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
-    """The patient that a resource is about, as `Patient/id`; empty for one that is about no patient."""
-    if _is_patient(body):
-        return f"Patient/{body['id']}"
-    for name in _SUBJECTS:
-        element = body.get(name)
-        raw = element.get("reference") if isinstance(element, Mapping) else None
-        if isinstance(raw, str):
-            short = aliases.get(raw) or reference_of(element)
-            if short.startswith("Patient/"):
-                return short
-            if raw.startswith("urn:uuid:"):
-                return f"Patient/{raw.removeprefix('urn:uuid:')}"
-    return ""

@@ -66,7 +66,11 @@ def fractures(
         value_set, code, place = match
         sighting = _condition_sighting(resource, place, zone)
         if sighting is None:
-            notes.append(SetAside(resource.reference, "invalid", "a fracture without onset or recorded date cannot be placed in time"))
+            notes.append(
+                SetAside(
+                    resource.reference, "invalid", "a fracture without onset or recorded date cannot be placed in time"
+                )
+            )
             continue
         found.append(Fracture(value_set, code, place, sighting))
     return tuple(found), tuple(notes)
@@ -107,7 +111,12 @@ def seen_on_imaging(rows: Sequence[Finding]) -> Iterator[Sighting]:
         positive = finding.code in ("marrow-oedema", "tracer-uptake") and finding.answer == "present"
         if positive and finding.confirmed and finding.level != UNSPECIFIED:
             yield Sighting(
-                EpisodeKind.FRACTURE, LevelRange.parse(finding.level), finding.at, finding.at, finding.source, stated=False
+                EpisodeKind.FRACTURE,
+                LevelRange.parse(finding.level),
+                finding.at,
+                finding.at,
+                finding.source,
+                stated=False,
             )
 
 

@@ -46,7 +46,9 @@ class Finding:
 
 def findings(chart: Iterable[ChartResource], terms: Terminology, zone: tzinfo) -> tuple[Finding, ...]:
     """All usable findings of a chart, oldest first, ties by source; undated ones cannot be used and are left out."""
-    found = [finding for resource in chart if resource.type == "Observation" for finding in _read(resource, terms, zone)]
+    found = [
+        finding for resource in chart if resource.type == "Observation" for finding in _read(resource, terms, zone)
+    ]
     return tuple(sorted(found, key=lambda f: (f.at, f.source)))
 
 
@@ -101,10 +103,12 @@ def _answer(element: Mapping[str, Any]) -> str:
 
 
 def _number(element: Mapping[str, Any]) -> Decimal | None:
+    """The number measured, to the two decimal places that the vocabulary keeps; none where it is only a bound."""
     quantity = element.get("valueQuantity")
+    value = number(element.get("valueInteger"))
     if isinstance(quantity, Mapping):
-        return None if quantity.get("comparator") else number(quantity.get("value"))
-    return number(element.get("valueInteger"))
+        value = None if quantity.get("comparator") else number(quantity.get("value"))
+    return value if value is None or value == value.to_integral_value() else round(value, 2)
 
 
 def _component(part: Any) -> Iterator[tuple[str, str]]:

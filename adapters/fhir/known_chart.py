@@ -111,7 +111,11 @@ def _known(
         if resource.type not in READ:
             not_read[resource.type] += 1
         elif since is not None and since > as_of:
-            aside.append(SetAside(resource.reference, "not-yet-known", "it happened or was written after the instant of the decision"))
+            aside.append(
+                SetAside(
+                    resource.reference, "not-yet-known", "it happened or was written after the instant of the decision"
+                )
+            )
         else:
             known.append(resource)
     for kind, count in sorted(not_read.items()):

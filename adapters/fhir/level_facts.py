@@ -24,8 +24,7 @@ _TECHNIQUES: Final = {
 }  # fmt: skip
 _CAUSES: Final = {"vertebral-fracture-osteoporotic": "osteoporotic", "vertebral-fracture-neoplastic": "neoplastic"}
 _CAUSES_ELSEWHERE: Final = {"443165006": "osteoporotic", "366908006": "neoplastic", "M8468": "other-disease"}
-"""Codes for any bone that state a cause: by SNOMED CT id, or by the first five characters of ICD-10-CM without its dot."""
-
+"""Codes for any bone that state a cause: SNOMED CT ids, or the first five characters of ICD-10-CM without its dot."""
 
 
 def assessed_levels(chart: KnownChart) -> tuple[str, ...]:
@@ -77,7 +76,9 @@ class LevelReader:
         """The strongest sign of a fracture at this level."""
         own = [f for f in self.chart.fractures if self._is_of_episode(f.sighting.source)]
         if own:
-            return Fact("fracture-evidence", "diagnosed", at=self.chart.as_of, sources=tuple(f.sighting.source for f in own))
+            return Fact(
+                "fracture-evidence", "diagnosed", at=self.chart.as_of, sources=tuple(f.sighting.source for f in own)
+            )
         hot = [f for f in self._own("marrow-oedema", "tracer-uptake") if f.answer == "present"]
         if hot:
             return Fact("fracture-evidence", "acute-imaging", at=hot[-1].at, sources=(hot[-1].source,))
@@ -181,7 +182,9 @@ class LevelReader:
         since = self.chart.since(self.level)
         found: list[Finding] = []
         for level in neighbours(self.level):
-            rows = [f for f in self.chart.named("spinal-tenderness") if f.level == level and since <= f.at <= self.until]
+            rows = [
+                f for f in self.chart.named("spinal-tenderness") if f.level == level and since <= f.at <= self.until
+            ]
             last = latest([f for f in rows if f.answer in ("present", "absent")])
             found += [f for f in last if f.answer == "present"]
         return found
@@ -197,7 +200,11 @@ class LevelReader:
         """Days from the first conservative care of this episode to now, or to its end."""
         datum = "conservative-care-days"
         episode = self.chart.current_episode(self.level)
-        spans = [(f.at, f.until or self.chart.as_of, f.source) for f in self.chart.named("conservative-care") if f.answer != "absent"]
+        spans = [
+            (f.at, f.until or self.chart.as_of, f.source)
+            for f in self.chart.named("conservative-care")
+            if f.answer != "absent"
+        ]
         for procedure in self.chart.of_type("Procedure"):
             when = happened(procedure.body, self.chart.zone)
             if code_in(ORDER, procedure.body.get("code")) == "conservative-care" and when is not None:
@@ -206,7 +213,9 @@ class LevelReader:
             return unknown(datum)
         spans = [span for span in spans if span[1] >= episode.onset_at]
         if not spans:
-            none = [f for f in self.chart.named("conservative-care") if f.answer == "absent" and f.at >= episode.onset_at]
+            none = [
+                f for f in self.chart.named("conservative-care") if f.answer == "absent" and f.at >= episode.onset_at
+            ]
             return Fact(datum, 0, at=none[-1].at, sources=(none[-1].source,)) if none else unknown(datum)
         begin = max(episode.onset_at, min(span[0] for span in spans))
         end = min(self.chart.as_of, max(span[1] for span in spans))
@@ -248,5 +257,3 @@ class LevelReader:
         since = self.chart.since(self.level)
         events = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE and e.onset_at >= since]
         return all(UNSPECIFIED not in event.levels for event in events)
-
-

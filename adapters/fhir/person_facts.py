@@ -82,7 +82,11 @@ def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
         why = "does not apply, male" if male else f"does not apply, {age.value} years"
         return Fact("pregnancy", False, None, None, chart.as_of, (patient.reference,), {"finding": why})
     fact = answered(chart, "pregnancy", "pregnancy-status", {"pregnant": True, "not-pregnant": False})
-    return fact if not fact.known else Fact(fact.datum, fact.value, None, None, fact.at, fact.sources, {"finding": "as recorded"})
+    return (
+        fact
+        if not fact.known
+        else Fact(fact.datum, fact.value, None, None, fact.at, fact.sources, {"finding": "as recorded"})
+    )
 
 
 def located_pain(chart: KnownChart) -> tuple[Finding, ...]:
@@ -109,7 +113,7 @@ def _pain(chart: KnownChart) -> Fact:
 
 
 def _score(finding: Finding) -> Value:
-    assert finding.number is not None  # noqa: S101 -- located_pain keeps only scores
+    assert finding.number is not None, "located_pain keeps only scores"
     return finding.number
 
 

@@ -58,7 +58,12 @@ def _levels(body: Mapping[str, Any], kind: str) -> Iterator[Doubt]:
     """Our own level codes are known to the last one; other systems' codes may be new to us and are no fault."""
     for coding in codings(body.get("bodySite")):
         if coding.get("system") == LEVEL and code_in(LEVEL, {"coding": [coding]}) not in LEVELS:
-            yield Doubt("code-invalid", f"{kind}.bodySite", "there is no such vertebra", "Use C1 to C7, T1 to T12, L1 to L5 or S1")
+            yield Doubt(
+                "code-invalid",
+                f"{kind}.bodySite",
+                "there is no such vertebra",
+                "Use C1 to C7, T1 to T12, L1 to L5 or S1",
+            )
 
 
 def _measure(
@@ -74,7 +79,9 @@ def _measure(
         unit = quantity.get("code") or quantity.get("unit")
         if unit not in _UNITS[code] and not (unit is None and code == "pain-score"):
             right = " or ".join(sorted(_UNITS[code]))
-            yield Doubt("value", "Observation.valueQuantity.code", f"the unit does not fit {code}", f"Use {right} (UCUM)")
+            yield Doubt(
+                "value", "Observation.valueQuantity.code", f"the unit does not fit {code}", f"Use {right} (UCUM)"
+            )
     elif value is None and any(key.startswith("value") for key in body) and not _coded(code, body):
         yield Doubt("value", "Observation.value[x]", f"{code} is a number", "Send valueQuantity or valueInteger")
     lo, hi = ranges[_DATUM[code]]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
+from adapters.fhir.terminology import BASE as BASE
 from adapters.fhir.terminology import local_system
 
 Resource = Mapping[str, Any]
@@ -37,7 +38,7 @@ class When:
 
     @classmethod
     def read(cls, text: Any, zone: tzinfo = UTC) -> When | None:
-        """A FHIR date, dateTime or instant; dates without a time are days of the facility's zone. None if unreadable."""
+        """A FHIR date, dateTime or instant; a date without time is a day of the facility's zone. None if unreadable."""
         if not isinstance(text, str):
             return None
         partial = _PARTIAL.match(text)
@@ -45,11 +46,13 @@ class When:
             if partial is None:
                 at = datetime.fromisoformat(_LEAP.sub(r"\1:59", text).replace("Z", "+00:00"))
                 return cls(at.astimezone(UTC), at.astimezone(UTC)) if at.tzinfo else None
-            year, month, day = (int(part) if part else None for part in partial.groups())
-            first = datetime(year or 1, month or 1, day or 1, tzinfo=zone)
+            _, month, day = (int(part) if part else None for part in partial.groups())
+            first = datetime(int(partial.group(1)), month or 1, day or 1, tzinfo=zone)
             after = first + timedelta(days=1)
             if day is None:
-                after = datetime(first.year + (month in (None, 12)), 1 if month in (None, 12) else first.month + 1, 1, tzinfo=zone)
+                after = datetime(
+                    first.year + (month in (None, 12)), 1 if month in (None, 12) else first.month + 1, 1, tzinfo=zone
+                )
         except ValueError:
             return None
         return cls(first.astimezone(UTC), after.astimezone(UTC) - timedelta(microseconds=1))

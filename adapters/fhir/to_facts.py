@@ -77,8 +77,16 @@ def _mismatch(by_level: Mapping[str, Sequence[Fact]]) -> Fact:
     """Tender at one vertebra and fresh at another: the examination and the imaging do not speak of the same level."""
     datum = "tender-beside-fresh"
     rows = {name: {f.datum: f for f in facts} for name, facts in by_level.items() if name != UNSPECIFIED}
-    fresh = [r for r in rows.values() if r["acuity-imaging"].value == "oedema-or-uptake" and r["tenderness"].value == "absent"]
-    tender = [r for r in rows.values() if r["tenderness"].value == "at-level" and r["acuity-imaging"].value != "oedema-or-uptake"]
+    fresh = [
+        r
+        for r in rows.values()
+        if r["acuity-imaging"].value == "oedema-or-uptake" and r["tenderness"].value == "absent"
+    ]
+    tender = [
+        r
+        for r in rows.values()
+        if r["tenderness"].value == "at-level" and r["acuity-imaging"].value != "oedema-or-uptake"
+    ]
     both = [r for r in rows.values() if r["acuity-imaging"].known and r["tenderness"].known]
     if fresh and tender:
         facts = (fresh[0]["acuity-imaging"], tender[0]["tenderness"])

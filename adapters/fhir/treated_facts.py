@@ -1,4 +1,4 @@
-"""Facts about a cemented vertebra: was it the proven one, did cement leave it, is the patient well, is the bone cared for."""
+"""Facts about a cemented vertebra: was it the proven one, did cement leave it, is all well, is the bone treated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.fhir.findings import Finding, latest
+from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
 from adapters.fhir.person_facts import NEUROLOGY, answered
@@ -35,7 +35,9 @@ class TreatedReader:
         yield from self._leaks()
         yield self._neurology()
         rows = [f for f in self.chart.named("chest-check") if f.at >= self.event.onset_at]
-        yield answered(self.chart, "chest-after-cement", "chest-check", {"normal": "normal", "symptoms": "symptoms"}, rows)
+        yield answered(
+            self.chart, "chest-after-cement", "chest-check", {"normal": "normal", "symptoms": "symptoms"}, rows
+        )
         yield self._ct()
         yield self._cause()
         yield self._referral()
@@ -46,7 +48,11 @@ class TreatedReader:
         proven: list[str] = []
         for level in assessed_levels(self.chart):
             reader = LevelReader(self.chart, level, self.event.onset_at)
-            if level != UNSPECIFIED and reader.acuity().value == "oedema-or-uptake" and reader.tenderness().value in ("at-level", "one-level-off"):
+            if (
+                level != UNSPECIFIED
+                and reader.acuity().value == "oedema-or-uptake"
+                and reader.tenderness().value in ("at-level", "one-level-off")
+            ):
                 proven.append(level)
         words = {"proven": ", ".join(proven)} if proven else {}
         if self.level in proven:
@@ -78,7 +84,7 @@ class TreatedReader:
                 yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=said[-1].at, sources=(said[-1].source,))
 
     def _is_about_this(self, finding: Finding) -> bool:
-        """A statement belongs to this event if it refers to it, or follows it and refers to none; and to this vertebra."""
+        """Whether a statement is of this event (it refers to it, or to none and follows it) and of this vertebra."""
         procedures = [r for r in finding.about if r.startswith("Procedure/")]
         ours = bool(set(procedures) & set(self.event.sources)) if procedures else finding.at >= self.event.onset_at
         return ours and finding.level in (self.level, UNSPECIFIED)
@@ -106,7 +112,10 @@ class TreatedReader:
     def _ct(self) -> Fact:
         for study in self.chart.of_type("ImagingStudy"):
             when = happened(study.body, self.chart.zone)
-            modalities = [study.body.get("modality") or [], *(s.get("modality") for s in study.body.get("series") or ())]
+            modalities = [
+                study.body.get("modality") or [],
+                *(s.get("modality") for s in study.body.get("series") or ()),
+            ]
             flat = [m for item in modalities for m in (item if isinstance(item, list) else [item]) if m]
             done = study.body.get("status") == "available" and when is not None and when.earliest >= self.event.onset_at
             if done and self.chart.terms.match("ct-modality", flat) and when is not None:
@@ -123,12 +132,16 @@ class TreatedReader:
         return Fact("treated-cause", own.value, own.reason, own.candidate, own.at, own.sources)
 
     def _referral(self) -> Fact:
-        """The best standing of a referral written since the fracture began: an order is placed, a completed one is kept."""
+        """The best standing of a referral written since the fracture: an order is placed, a completed one is kept."""
         since = self.event.onset_at - SAME_FRACTURE
         standing: dict[str, Fact] = {}
         for request in self.chart.of_type("ServiceRequest"):
             when = happened(request.body, self.chart.zone)
-            if code_in(ORDER, request.body.get("code")) != "osteoporosis-referral" or when is None or when.latest < since:
+            if (
+                code_in(ORDER, request.body.get("code")) != "osteoporosis-referral"
+                or when is None
+                or when.latest < since
+            ):
                 continue
             status = {"completed": "kept", "active": "placed", "on-hold": "placed"}.get(str(request.body.get("status")))
             if status:

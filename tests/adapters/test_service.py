@@ -35,7 +35,9 @@ def ingest(house: House, record: Record) -> Ingested:
     now = house.clock.now()
     parcel = house.reader(now).submission(data, "test")
     (delivery,) = parcel.deliveries
-    return house.service.ingest(delivery, Submission(str(uuid.uuid4()), "local", "test", now, parcel.sha256), data, "tester")
+    return house.service.ingest(
+        delivery, Submission(str(uuid.uuid4()), "local", "test", now, parcel.sha256), data, "tester"
+    )
 
 
 def tasks(house: House) -> list[Task]:

@@ -31,8 +31,10 @@ def run(wishes: list[Obligation], tasks: list[Task], days: float = 0) -> list[Ta
 
 
 wishes = st.lists(
-    st.builds(wish, st.sampled_from("abc"), st.sampled_from("xy"), st.sampled_from(State)), max_size=5, unique_by=lambda w: w.key
-)  # fmt: skip
+    st.builds(wish, st.sampled_from("abc"), st.sampled_from("xy"), st.sampled_from(State)),
+    max_size=5,
+    unique_by=lambda w: w.key,
+)
 
 
 @given(st.lists(wishes, min_size=1, max_size=4))

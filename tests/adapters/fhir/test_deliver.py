@@ -11,10 +11,10 @@ import pytest
 
 from adapters.demo.record import Record, concept
 from adapters.fhir.reading import LEVEL
-from pathway.errors import BadInputError
 from adapters.fhir.to_facts import ChartReader
 from pathway.canonical import canonical
 from pathway.decide import decide
+from pathway.errors import BadInputError
 from tests.world import NOW, book, candidate, machines, outcomes, person, read, reader, terms
 
 
@@ -40,6 +40,7 @@ def refused(data: bytes) -> BadInputError:
         (b'{"resourceType": "Bundle", "type": "collection", "entry": {}}', "not a list"),
         (b'{"resourceType": "Bundle", "type": "collection", "entry": [1]}', "not an object"),
         (b'{"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "DELETE"}}]}', "DELETE"),
+        (b'{"resourceType": "Bundle", "type": "batch", "entry": [{"request": [1]}]}', "no resource"),
         (b'{"resourceType": "Observation", "id": "o"}', "is required"),
     ],
 )
@@ -120,7 +121,11 @@ def test_a_bundle_of_any_type_is_read(kind: str) -> None:
 def test_references_by_full_url_lead_to_the_patient() -> None:
     bundle = candidate().bundle("transaction")
     url = "urn:uuid:43b6ae50-2cca-4934-ad38-282f8934b770"
-    text = json.dumps(bundle).replace('"fullUrl": "urn:x:Patient/p1"', f'"fullUrl": "{url}"').replace('"Patient/p1"}', f'"{url}"}}')
+    text = (
+        json.dumps(bundle)
+        .replace('"fullUrl": "urn:x:Patient/p1"', f'"fullUrl": "{url}"')
+        .replace('"Patient/p1"}', f'"{url}"}}')
+    )
     (delivery,) = read(json.loads(text)).deliveries
     assert delivery.patient == "test|p1"
     assert len(delivery.resources) == len(bundle["entry"])

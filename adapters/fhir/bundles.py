@@ -1,0 +1,60 @@
+"""Bundles: their entries, and whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from adapters.fhir.reading import at_path, reference_of
+from pathway.errors import BadInputError
+
+SUBJECTS: Final = ("subject", "patient")
+
+
+def entries_of(bundle: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, str]]:
+    """Place, resource and fullUrl of each entry of a Bundle; an entry without a resource is passed by.
+
+    Raises BadInputError for what is no list of objects and for methods that are not carried out here.
+    """
+    entries = bundle.get("entry", [])
+    if not isinstance(entries, list):
+        raise BadInputError("Bundle.entry is not a list", where=where, fix="Send entry as an array", code="structure")
+    for index, entry in enumerate(entries):
+        place = f"{where}: entry[{index}]"
+        if not isinstance(entry, Mapping):
+            raise BadInputError(
+                "a Bundle entry is not an object", where=place, fix="Send entry.resource", code="structure"
+            )
+        if at_path(entry, "request.method") not in (None, "POST", "PUT"):
+            raise BadInputError(
+                "this request.method is not carried out here (DELETE, PATCH, GET)",
+                where=place,
+                fix="Send POST or PUT; a mistake is sent again as entered-in-error",
+                code="not-supported",
+            )
+        resource = entry.get("resource")
+        if resource is None:
+            continue
+        if isinstance(resource, Mapping) and resource.get("resourceType") == "OperationOutcome":
+            continue
+        yield place, resource, str(entry.get("fullUrl", ""))
+
+
+def is_patient(body: Any) -> bool:
+    return isinstance(body, Mapping) and body.get("resourceType") == "Patient" and isinstance(body.get("id"), str)
+
+
+def owner_of(body: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
+    """The patient that a resource is about, as `Patient/id`; empty for one that is about no patient."""
+    if is_patient(body):
+        return f"Patient/{body['id']}"
+    for name in SUBJECTS:
+        element = body.get(name)
+        raw = at_path(element, "reference")
+        if isinstance(raw, str):
+            short = aliases.get(raw) or reference_of(element)
+            if short.startswith("Patient/"):
+                return short
+            if raw.startswith("urn:uuid:"):
+                return f"Patient/{raw.removeprefix('urn:uuid:')}"
+    return ""
