@@ -1,0 +1,88 @@
+"""Episodes and tasks: what may change, under a version that a writer must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, select, update
+
+from adapters.db import tables
+from adapters.db.rows import Rows
+from pathway.canonical import instant, parse_instant
+from pathway.episodes import Episode
+from pathway.errors import ChartMovedError
+from pathway.reconcile import Task
+
+_EPISODE = tables.episode.c
+_TASK = tables.task.c
+_COLUMNS: Final = ("key", "patient", "episode", "decision", "status", "due_at", "version")
+_INSTANTS: Final = ("authored_at", "modified_at")
+_LISTS: Final = ("levels", "why", "sources", "evidence")
+
+
+class Board(Rows):
+    """The episode and task part of a ledger (`pathway.ports.Ledger`)."""
+
+    def episodes(self, patient: str) -> tuple[Episode, ...]:
+        """The stored episodes, ordered by id."""
+        query = select(_EPISODE.body).where(_EPISODE.patient == patient).order_by(_EPISODE.id)
+        return tuple(Episode.from_json(body) for body in self._connection.scalars(query))
+
+    def save_episodes(self, patient: str, episodes: Iterable[Episode]) -> None:
+        """Insert or update episodes by id; the patient must be known when the transaction commits."""
+        for episode in episodes:
+            body = episode.to_json()
+            self._put(tables.episode, {"patient": patient, "id": episode.id, "body": body}, body=body)
+
+    def tasks(self, patient: str) -> tuple[Task, ...]:
+        """All tasks of a patient, ended ones too, ordered by key."""
+        return self._tasks(select(tables.task).where(_TASK.patient == patient).order_by(_TASK.key))
+
+    def find_tasks(
+        self, *, patient: str = "", statuses: Sequence[str] = (), id: str = "", limit: int = 1000, offset: int = 0
+    ) -> tuple[Task, ...]:
+        """Tasks by patient, status or FHIR id, ordered by due date, then key. What is empty does not narrow."""
+        query = select(tables.task).order_by(_TASK.due_at, _TASK.key).limit(limit).offset(offset)
+        if patient:
+            query = query.where(_TASK.patient == patient)
+        if statuses:
+            query = query.where(_TASK.status.in_(statuses))
+        if id:
+            query = query.where(_TASK.id == id)
+        return self._tasks(query)
+
+    def save_task(self, task: Task, expect_version: int) -> None:
+        """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one.
+
+        ValueError if the task does not carry the next version: saved so, a second writer would not notice the first.
+        """
+        if task.version != expect_version + 1:
+            raise ValueError("a saved task carries the version after the expected one")
+        row = _to_row(task)
+        if expect_version == 0:
+            saved = self._insert_new(tables.task, row)
+        else:
+            known = update(tables.task).where(_TASK.key == task.key, _TASK.version == expect_version)
+            saved = self._connection.execute(known.values(**row)).rowcount == 1
+        if not saved:
+            raise ChartMovedError("the task changed since it was read", where=f"Task/{task.id}", fix="Read it again")
+
+    def _tasks(self, query: Select[Any]) -> tuple[Task, ...]:
+        return tuple(_to_task(row) for row in self._connection.execute(query))
+
+
+def _to_row(task: Task) -> dict[str, Any]:
+    """Columns for what is searched, one JSON body for the rest."""
+    body = asdict(task)
+    columns = {name: body.pop(name) for name in _COLUMNS}
+    body.update((name, instant(body[name])) for name in _INSTANTS)
+    return {**columns, "id": task.id, "body": body}
+
+
+def _to_task(row: Row[Any]) -> Task:
+    body = dict(row.body)
+    body.update((name, parse_instant(body[name])) for name in _INSTANTS)
+    body.update((name, tuple(body[name])) for name in _LISTS)
+    return Task(**{name: getattr(row, name) for name in _COLUMNS}, **body)

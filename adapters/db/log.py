@@ -1,0 +1,55 @@
+"""Decisions and releases: appended, read, and never changed. The database's triggers refuse anything else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import insert, select
+
+from adapters.db import tables
+from adapters.db.rows import Rows
+from pathway.decisions import DecisionRecord
+from pathway.errors import NotFoundError
+
+_DECISION = tables.decision.c
+_RELEASE = tables.release.c
+
+
+class Log(Rows):
+    """The append-only part of a ledger (`pathway.ports.Ledger`)."""
+
+    def append_decision(self, record: DecisionRecord) -> int:
+        """Append a decision and say its sequence number; the number the record carries is not read.
+
+        Its input bytes must be kept in the same transaction or before. StoreRefusedError if the id is taken.
+        """
+        row = asdict(record)
+        del row["sequence"]
+        return self._connection.execute(insert(tables.decision).returning(_DECISION.sequence), row).scalar_one()
+
+    def decision(self, id: str) -> DecisionRecord:
+        """A decision by id; NotFoundError if there is none."""
+        row = self._connection.execute(select(tables.decision).where(_DECISION.id == id)).one_or_none()
+        if row is None:
+            raise NotFoundError("no decision has this id", where=id)
+        return DecisionRecord(**row._mapping)
+
+    def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:
+        """The latest decisions about a patient, newest first."""
+        query = select(tables.decision).where(_DECISION.patient == patient)
+        rows = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(limit))
+        return tuple(DecisionRecord(**row._mapping) for row in rows)
+
+    def keep_release(self, rule_set: str, version: str, sha256: str, body: bytes) -> None:
+        """Keep a release by hash, once."""
+        # Asked first: the trigger that guards the table fires even where a conflict would be passed over.
+        if self._connection.scalar(select(_RELEASE.sha256).where(_RELEASE.sha256 == sha256)) is None:
+            row = {"rule_set": rule_set, "version": version, "sha256": sha256, "body": body}
+            self._connection.execute(insert(tables.release), row)
+
+    def release(self, sha256: str) -> bytes:
+        """The release with that hash; NotFoundError if there is none."""
+        found = self._connection.scalar(select(_RELEASE.body).where(_RELEASE.sha256 == sha256))
+        if found is None:
+            raise NotFoundError("no release is stored under this hash", where=sha256)
+        return found

@@ -1,0 +1,151 @@
+"""How the database is made: rights, journal, tables as declared, all or nothing."""
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from alembic import command, op
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine
+
+from adapters.db import SqlStore, StoreUnavailableError, upgrade
+from adapters.db.engine import transaction
+from adapters.db.migrate import alembic_config
+from adapters.db.tables import metadata
+from tests.adapters.db.builders import file_size_limit, ingest, opened
+
+
+def one(path: Path, query: str) -> object:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchone()[0]
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """A process that would give every right on what it makes."""
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_only_the_owner_may_read_the_database(path: Path) -> None:
+    upgrade(f"sqlite:///{path}")
+    with opened(f"sqlite:///{path}") as store, store.write() as ledger:
+        ingest(ledger, "one")
+        rights = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+    assert rights == {"pathway.db": 0o600, "pathway.db-wal": 0o600, "pathway.db-shm": 0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_directory_that_is_there_keeps_its_rights(path: Path) -> None:
+    path.parent.mkdir(mode=0o750)
+    upgrade(f"sqlite:///{path}")
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o750
+
+
+@pytest.mark.parametrize("name", ["a b", "100%", "%25", "#1", "é&=", "x:y", "why?"])
+def test_a_path_may_hold_any_character_quoted_as_in_urls(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name / f"{name}.db"
+    url = f"sqlite:///{quote(str(path))}"
+    upgrade(url)
+    with opened(url) as store, store.read() as ledger:
+        assert ledger.patients() == ()
+    assert path.exists()
+
+
+def test_a_relative_path_starts_where_the_process_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    upgrade("sqlite:///var/pathway.db")
+    with opened("sqlite:///var/pathway.db") as store:
+        monkeypatch.chdir("/")
+        with store.read() as ledger:
+            assert ledger.patients() == ()
+    assert (tmp_path / "var" / "pathway.db").exists()
+
+
+def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailableError, match="cannot be made"):
+        upgrade(f"sqlite:///{tmp_path}/file/pathway.db")
+
+
+def test_an_upgrade_waits_for_whoever_uses_the_file_as_it_is_switched_to_wal(path: Path) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = threading.Timer(0.3, other.execute, ["COMMIT"])
+        done.start()
+        upgrade(f"sqlite:///{path}")
+        done.join()
+    assert one(path, "PRAGMA journal_mode") == "wal"
+
+
+def test_an_upgrade_does_not_wait_for_a_disk_that_fails(path: Path) -> None:
+    begun = time.monotonic()
+    with file_size_limit(0), pytest.raises(StoreUnavailableError, match="disk"):
+        upgrade(f"sqlite:///{path}")
+    assert time.monotonic() - begun < 10
+
+
+def test_the_journal_is_wal_and_a_connection_is_strict(engine: Engine, path: Path) -> None:
+    assert one(path, "PRAGMA journal_mode") == "wal"
+    wanted = {"synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1, "busy_timeout": 30_000}
+    for write in (True, False):
+        with transaction(engine, write=write) as connection:
+            found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in wanted}
+            assert found == wanted
+            assert connection.exec_driver_sql("PRAGMA query_only").scalar() == (0 if write else 1)
+
+
+def test_migrations_make_the_tables_that_are_declared(engine: Engine) -> None:
+    with transaction(engine, write=False) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_second_upgrade_changes_nothing(url: str, store: SqlStore, path: Path) -> None:
+    with store.write() as ledger:
+        ingest(ledger, "one")
+    before = one(path, "PRAGMA schema_version")
+    upgrade(url)
+    assert one(path, "PRAGMA schema_version") == before
+    with store.read() as ledger:
+        assert ledger.decision("d-one").id == "d-one"
+
+
+def test_an_upgrade_that_fails_half_way_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_statement: str) -> None:
+        raise RuntimeError("half way")
+
+    monkeypatch.setattr(op, "execute", fail)
+    with pytest.raises(RuntimeError, match="half way"):
+        upgrade(f"sqlite:///{path}")
+    monkeypatch.undo()
+    assert one(path, "SELECT count(*) FROM sqlite_master") == 0
+    upgrade(f"sqlite:///{path}")
+    assert one(path, "SELECT count(*) FROM decision") == 0
+
+
+def test_a_database_of_a_newer_version_is_refused(url: str, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreUnavailableError, match="newer"):
+        upgrade(url)
+
+
+def test_the_template_writes_a_migration_that_runs(engine: Engine, tmp_path: Path) -> None:
+    with transaction(engine, write=True) as connection:
+        config = alembic_config(connection)
+        config.set_main_option("version_locations", f"{tmp_path}\nadapters.db:migrations/versions")
+        made = command.revision(config, "Add nothing", rev_id="0002", version_path=str(tmp_path))
+        assert made is not None
+        command.upgrade(config, "head")
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0002"
