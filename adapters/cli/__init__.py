@@ -29,7 +29,7 @@ class _Polite(click.Group):
         except PathwayError as fault:
             click.echo(f"Error: {fault}", err=True)
             ctx.exit(2)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except Exception as fault:
             click.echo(

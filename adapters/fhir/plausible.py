@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.fhir.findings import finding_code
-from adapters.fhir.reading import LEVEL, When, code_in, codings, happened, number, recorded
+from adapters.fhir.reading import LEVEL, When, at_path, code_in, codings, happened, number, recorded
 from adapters.fhir.terminology import Terminology
 from pathway.levels import LEVELS
 
@@ -39,7 +39,9 @@ def doubts(
 ) -> Iterator[Doubt]:  # fmt: skip
     """Every reason not to believe one resource. `ranges` are the plausible bounds of data, from the vocabulary."""
     kind = str(body.get("resourceType"))
-    for name, when in (("its time", happened(body, zone)), ("its record date", recorded(body, zone))):
+    version = When.read(at_path(body, "meta.lastUpdated"), zone)  # one dated ahead would outlive every true update
+    dates = (("its time", happened(body, zone)), ("its record date", recorded(body, zone)), ("its version date", version))
+    for name, when in dates:
         if when is not None and when.earliest > received_at + SKEW:
             yield Doubt(
                 "business-rule", kind, f"{name} lies after the instant at which it was received",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import click
 import pytest
 
 from adapters.cli.table import table
@@ -17,4 +18,4 @@ RECORDS = {record.id: record for record in demo_patients(NOW)}
 @pytest.mark.parametrize("name", RECORDS)
 def test_the_demo_says_what_it_said(name: str, golden: Callable[[str, str], None]) -> None:
     record: Record = RECORDS[name]
-    golden(f"demo/{name.removeprefix('demo-')}.txt", table(decision_on(record)) + "\n")
+    golden(f"demo/{name.removeprefix('demo-')}.txt", click.unstyle(table(decision_on(record))) + "\n")

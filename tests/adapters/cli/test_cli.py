@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,13 @@ def save(folder: Path, record: Record, name: str = "") -> Path:
     path = folder / f"{name or record.id}.json"
     path.write_text(json.dumps(record.bundle()))
     return path
+
+
+def _copied_rules(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rules = folder / "rules"
+    shutil.copytree(Path(__file__).parents[3] / "rules", rules)
+    monkeypatch.setenv("PATHWAY_RULES", str(rules))
+    return rules
 
 
 AS_OF = ("--as-of", "2026-11-22T12:00:00Z")
@@ -128,15 +136,55 @@ def test_replay_of_an_unknown_decision_is_refused() -> None:
 
 
 def test_a_rule_file_with_a_typo_names_file_line_and_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import shutil
-
-    rules = tmp_path / "rules"
-    shutil.copytree(Path(__file__).parents[3] / "rules", rules)
-    path = rules / "shared" / "adult.yaml"
+    path = _copied_rules(tmp_path, monkeypatch) / "shared" / "adult.yaml"
     path.write_text(path.read_text().replace("scope: patient", "scoop: patient"))
-    monkeypatch.setenv("PATHWAY_RULES", str(rules))
     result = run("assess", save(tmp_path, candidate()))
     assert result.exit_code == 2
     assert "shared/adult.yaml:4" in result.stderr
     assert "scoop" in result.stderr
     assert "Known keys" in result.stderr
+
+
+def test_the_rule_book_is_sound_and_its_cases_pass() -> None:
+    assert "The rule book is sound" in run("rules", "check").stdout
+    assert " 0 failed" in run("rules", "test").stdout
+
+
+def test_a_rule_is_shown_in_words_with_its_sources() -> None:
+    shown = run("rules", "show", "shared.fresh-fracture").stdout
+    assert "NICE TA279" in shown
+    assert "imaging-max-age: 30 d" in shown
+    assert run("rules", "show", "shared.fresh").exit_code == 2
+
+
+def test_a_changed_threshold_fails_its_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _copied_rules(tmp_path, monkeypatch) / "candidacy" / "care-given-its-time.yaml"
+    path.write_text(path.read_text().replace("value: 21", "value: 20"))
+    result = run("rules", "test")
+    assert result.exit_code == 1
+    assert "care-given-its-time" in result.stderr
+    assert run("rules", "check").exit_code == 1
+
+
+def test_a_task_code_that_no_code_system_defines_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _copied_rules(tmp_path, monkeypatch) / "candidacy" / "re-evaluate.yaml"
+    path.write_text(path.read_text().replace("task: re-evaluate", "task: look-again"))
+    result = run("rules", "check")
+    assert result.exit_code == 1
+    assert "'look-again' is no code" in result.stderr
+
+
+def test_a_release_is_frozen_once_and_never_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = _copied_rules(tmp_path, monkeypatch)
+    for old in (rules / "releases").glob("*.json"):
+        old.unlink()
+    (rules / "lock.json").unlink(missing_ok=True)
+    assert run("rules", "release").exit_code == 0
+    assert run("rules", "release").exit_code == 0
+    path = rules / "shared" / "adult.yaml"
+    path.write_text(path.read_text().replace('"Adult: ', '"Grown up: '))
+    cases = rules / "shared" / "adult.cases.yaml"
+    cases.write_text(cases.read_text().replace('"Adult: ', '"Grown up: '))
+    result = run("rules", "release")
+    assert result.exit_code == 2
+    assert "version" in result.stderr

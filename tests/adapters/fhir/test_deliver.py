@@ -74,6 +74,7 @@ def _pain(**other: Any) -> dict[str, Any]:
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a happening after its receipt": (_pain(effectiveDateTime="2026-11-23T12:00:00Z"), "received"),
+    "a version dated after its receipt": (_pain(meta={"lastUpdated": "2026-11-23T12:00:00Z"}), "version date"),
     "an implausible value": (_pain(valueQuantity={"value": 15, "code": "{score}"}), "between 0 and 10"),
     "a wrong unit": (_pain(valueQuantity={"value": 5, "code": "mm"}), "unit"),
     "a level that does not exist": (_pain(bodySite=concept(LEVEL, "L6")), "no such vertebra"),
