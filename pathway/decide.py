@@ -167,10 +167,15 @@ def _wishes(machine: Machine, case: Case, judged: Mapping[Scope, tuple[Judged, .
 
 
 def _wish(machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[str, bool]) -> Obligation | None:
-    """Open while its condition holds; closed by evidence if it is asked for now or stands open as a task."""
+    """Open while its condition holds; closed by evidence if it is asked for now or stands open as a task.
+
+    One that stands open also lasts through the outcomes that its rule names: data grown old withdraw no task.
+    """
     episode = person_episode_id(case.patient) if rule.per == "patient" else row.sheet.episode
     closed = holds.get(f"{rule.id}:closed", False)
-    if not episode or not (holds[f"{rule.id}:when"] or (closed and f"{episode}/{rule.id}" in case.standing)):
+    outcome = row.view.get("outcome")
+    lasting = closed or (outcome is not None and outcome.value in rule.lasts_through)
+    if not episode or not (holds[f"{rule.id}:when"] or (lasting and f"{episode}/{rule.id}" in case.standing)):
         return None
     assert rule.due is not None, "the rule book gives every obligation its due"
     names = [name for name in rule.reads() if name in row.view]

@@ -25,6 +25,9 @@ A project default of 2026-11-22, awaiting a clinician's sign-off: no source says
 fracture.
 """
 
+SAME_EVENT: Final = timedelta(hours=24)
+"""Procedure records less than this apart are one event: claims and theatre write different times of one operation."""
+
 
 class EpisodeKind(StrEnum):
     """What an episode is about."""
@@ -96,7 +99,7 @@ class Sighting:
 def cluster(patient: str, sightings: Iterable[Sighting]) -> tuple[Episode, ...]:
     """The episodes that the records speak of: one event however many codes, the earliest onset, all sources.
 
-    Records of one place belong together when they overlap in time (`SAME_FRACTURE`; the same day for procedures).
+    Records of one place belong together when they overlap in time (`SAME_FRACTURE`, `SAME_EVENT`).
     A record without a level joins the one named fracture of its own encounter, and no other.
     """
     ordered = sorted(sightings, key=lambda s: (s.at, s.source))
@@ -115,9 +118,10 @@ def _together(group: Sequence[Sighting], new: Sighting) -> bool:
     if first.kind is not new.kind:
         return False
     if new.kind is EpisodeKind.PROCEDURE:
-        return first.at.date() == new.at.date()
+        return new.at - first.at < SAME_EVENT
     last = max(sighting.last_at for sighting in group)
-    return first.place.level == new.place.level and new.at - last <= SAME_FRACTURE
+    same = first.place.level == new.place.level and all(s.place.meet(new.place) for s in group)
+    return same and new.at - last <= SAME_FRACTURE
 
 
 def _adopt(groups: list[list[Sighting]]) -> list[list[Sighting]]:
@@ -181,7 +185,14 @@ def match(stored: Sequence[Episode], seen: Sequence[Episode]) -> tuple[Episode, 
 
 
 def _same_record(stored: Iterable[Episode], episode: Episode) -> Episode | None:
-    return next((o for o in stored if o.kind is episode.kind and set(o.sources) & set(episode.sources)), None)
+    """The stored episode that shares most records; a diagnosis or procedure counts before any finding."""
+
+    def shared(old: Episode) -> tuple[int, int]:
+        common = set(old.sources) & set(episode.sources)
+        return sum(not source.startswith("Observation/") for source in common), len(common)
+
+    same = [old for old in stored if old.kind is episode.kind and shared(old) > (0, 0)]
+    return max(same, key=lambda old: (shared(old), old.id)) if same else None
 
 
 def _same_place(stored: Iterable[Episode], episode: Episode) -> Episode | None:

@@ -3,7 +3,8 @@
 Level-triggered: run twice, late or after a crash, it comes to the same end.
 
 People win. A task that a person completed, declined, reassigned or commented on is never undone here, and what a
-person ended is not asked for again while it stands.
+person ended is not asked for again until its ground has gone and come back. An emergency is ended by people alone, and
+a new sign opens it anew.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from typing import Final
 from pathway.obligations import Obligation, State
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pathway.example/fhir/Task")
+ON_CALL: Final = "on-call"
+"""A task asked of this role is an emergency: neither evidence nor the clock ends it, whoever claims it."""
+
 ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error"})
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task as it stands. `status` is a FHIR R4 task status; `by_person` says that a person last changed it.
+    """One task as it stands. `status` is a FHIR R4 task status; `by_person` says that a person last changed it;
+    `lapsed` that what asked for it has been gone since it ended.
 
     `key` is episode, rule and occurrence and never holds a rule version: an upgrade of rules re-creates nothing.
     """
@@ -50,6 +55,8 @@ class Task:
     evidence: tuple[str, ...] = ()
     status_reason: str = ""
     by_person: bool = False
+    lapsed: bool = False
+    emergency: bool = False
     version: int = 1
 
     @property
@@ -90,19 +97,33 @@ def reconcile(
             if wish.state is State.OPEN:
                 created.append(_new(patient, wish, 1 if task is None else task.occurrence + 1, decision, now))
             continue
-        changed = _ended(task, wish, now) if wish.state is State.CLOSED else _refreshed(task, wish)
+        changed = _ended(task, wish) if wish.state is State.CLOSED else _refreshed(task, wish)
         if changed != task:
             updated.append(replace(changed, modified_at=now, decision=decision, version=task.version + 1))
     for task in latest.values():
-        if not task.ended and not task.by_person:
-            gone = replace(task, status="cancelled", status_reason="no longer needed: what asked for it has changed")
-            updated.append(replace(gone, modified_at=now, decision=decision, version=task.version + 1))
+        changed = _unasked(task)
+        if changed != task:
+            updated.append(replace(changed, modified_at=now, decision=decision, version=task.version + 1))
     return Changes(tuple(created), tuple(updated))
 
 
 def _may_ask_again(task: Task, wish: Obligation) -> bool:
-    """A wish that was fulfilled or withdrawn by evidence may come back; one that a person ended stays ended."""
-    return task.ended and not task.by_person and wish.state is State.OPEN
+    """What evidence ended may come back; what a person ended only after a lapse, an emergency also for a new sign."""
+    new_sign = task.emergency and bool(set(wish.sources) - set(task.sources))
+    return task.ended and wish.state is State.OPEN and (not task.by_person or task.lapsed or new_sign)
+
+
+def _unasked(task: Task) -> Task:
+    """A task that nothing asks for any more: withdrawn, unless people hold or alone may end it."""
+    if task.ended:
+        return replace(task, lapsed=True)
+    if task.emergency:
+        return replace(task, status_reason="the record no longer asks for this: a clinician closes it with an outcome")
+    if task.by_person:
+        return task
+    return replace(
+        task, status="cancelled", status_reason="no longer needed: what asked for it has changed", lapsed=True
+    )
 
 
 def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: datetime) -> Task:
@@ -111,14 +132,17 @@ def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: da
         occurrence=occurrence, code=wish.code, title=wish.title, status="requested", priority=wish.priority,
         owner=wish.owner, due_at=wish.due_at, anchor=wish.anchor, focus=wish.focus, release=wish.release,
         decision=decision, authored_at=now, modified_at=now, levels=wish.levels, why=wish.why, sources=wish.sources,
+        emergency=wish.owner == ON_CALL,
     )  # fmt: skip
 
 
-def _ended(task: Task, wish: Obligation, now: datetime) -> Task:
-    """Evidence completes an open task; what has ended stays as it ended."""
+def _ended(task: Task, wish: Obligation) -> Task:
+    """Evidence completes an open task, but no emergency; what has ended stays as it ended."""
     if task.ended:
-        return task
-    return replace(task, status="completed", evidence=wish.evidence, status_reason="closed by evidence")
+        return replace(task, lapsed=True)
+    if task.emergency:
+        return replace(task, status_reason="the record speaks against it now: a clinician closes it with an outcome")
+    return replace(task, status="completed", evidence=wish.evidence, status_reason="closed by evidence", lapsed=True)
 
 
 def _refreshed(task: Task, wish: Obligation) -> Task:
@@ -128,5 +152,5 @@ def _refreshed(task: Task, wish: Obligation) -> Task:
     due = task.due_at if wish.anchor == "asked" else wish.due_at
     return replace(
         task, title=wish.title, priority=wish.priority, due_at=due, levels=wish.levels, why=wish.why,
-        sources=wish.sources, focus=wish.focus,
+        sources=wish.sources, focus=wish.focus, status_reason="",
     )  # fmt: skip

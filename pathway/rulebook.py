@@ -56,6 +56,7 @@ class Rule:
     task: str = ""
     due: Due | None = None
     closed_by: Condition | None = None
+    lasts_through: tuple[str, ...] = ()
     owner: str = ""
     priority: str = ""
     document: Mapping[str, Any] | None = None
@@ -154,7 +155,7 @@ def _documents(folder: Path, root: Path) -> list[dict[str, Any]]:
 
 _RULE_KEYS: Final = (
     "id", "title", "stratum", "scope", "catalogue", "role", "per", "parameters", "outcome", "when", "closed-by",
-    "task", "due", "owner", "priority", "ask", "say", "evidence",
+    "lasts-through", "task", "due", "owner", "priority", "ask", "say", "evidence",
 )  # fmt: skip
 _NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {
     Stratum.CRITERIA: ("role", "when", "say", "evidence"),
@@ -255,6 +256,7 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum]) -> Rule:
         outcome=raw.get("outcome", ""), per=raw.get("per", ""), task=raw.get("task", ""),
         due=_due(due, parameters, where) if due else None,
         closed_by=reader.read(raw["closed-by"]) if "closed-by" in raw else None,
+        lasts_through=tuple(raw.get("lasts-through", ())),
         owner=raw.get("owner", ""), priority=raw.get("priority", ""), document=raw,
     )  # fmt: skip
 
@@ -294,6 +296,10 @@ def _check_whole(rule_set: RuleSet) -> None:
         for citation in (rule.document or {}).get("evidence", ()):
             _check_citation(citation, rule.id)
     outcomes = {rule.outcome for rule in rule_set.recommendations}
+    for rule in rule_set.obligations:
+        strange = [outcome for outcome in rule.lasts_through if outcome not in outcomes]
+        if strange:
+            raise RuleBookError(f"{strange[0]!r} is no outcome", where=rule.id, fix="Mend lasts-through")
     if outcomes != set(rule_set.hit_order) or not rule_set.refusals <= outcomes:
         raise RuleBookError(
             "hit order, refusals and rules name different outcomes", where=where, fix="One rule or more per outcome"

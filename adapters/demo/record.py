@@ -179,12 +179,13 @@ class Record:
         }  # fmt: skip
         return self._own(body, "referral")
 
-    def study(self, modality: str, days: float, status: str = "available") -> Record:
-        """An imaging study of one DICOM modality."""
-        body: Json = {
-            "resourceType": "ImagingStudy", "status": status, "started": self.at(days),
-            "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality}],
-        }  # fmt: skip
+    def study(self, modality: str, days: float, status: str = "available", *, spine: bool = True) -> Record:
+        """An imaging study of one DICOM modality, of the spine unless its body site is to be left out."""
+        kind = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality}
+        body: Json = {"resourceType": "ImagingStudy", "status": status, "started": self.at(days), "modality": [kind]}
+        if spine:
+            site = {"system": SNOMED, "code": "421060004"}
+            body["series"] = [{"uid": "2.25.1", "modality": kind, "bodySite": site}]
         return self._own(body, "study")
 
     def _observation(self, code: Json, days: float, status: str) -> Json:

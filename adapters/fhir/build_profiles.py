@@ -71,7 +71,7 @@ def _includes(rows: Sequence[CodeRow]) -> Iterator[dict[str, Any]]:
         if exact := [row for row in members if row.match == "exact"]:
             yield {"system": system, "concept": [_concept(row) for row in exact]}
         for row in members:
-            if row.match == "stem":  # filters of one include must all hold, so each stem needs its own include
+            if row.match != "exact":  # filters of one include must all hold, so each stem needs its own include
                 rule = {"property": "concept", "op": "is-a", "value": row.code}
                 yield {"system": system, "filter": [{"extension": _extensions(row)} | rule]}
 

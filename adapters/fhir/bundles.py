@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from adapters.fhir.reading import at_path, reference_of
@@ -58,3 +58,15 @@ def owner_of(body: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
             if raw.startswith("urn:uuid:"):
                 return f"Patient/{raw.removeprefix('urn:uuid:')}"
     return ""
+
+
+def names_a_patient(body: Mapping[str, Any]) -> bool:
+    """Whether a resource says that it is about somebody, in a form that can be followed or not."""
+    return any(name in body for name in SUBJECTS)
+
+
+def foreign_bases(bodies: Iterable[Any]) -> set[str]:
+    """The servers whose patients are referred to by absolute URL."""
+    references = (at_path(body, f"{name}.reference") for body in bodies for name in SUBJECTS)
+    absolute = (r for r in references if isinstance(r, str) and r.startswith(("http://", "https://")))
+    return {reference.rpartition("/Patient/")[0] for reference in absolute}

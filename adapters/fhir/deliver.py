@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.fhir import strict_json
-from adapters.fhir.bundles import entries_of, is_patient, owner_of
+from adapters.fhir.bundles import entries_of, foreign_bases, is_patient, names_a_patient, owner_of
+from adapters.fhir.known_chart import READ
 from adapters.fhir.plausible import doubts
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.validate import check_resource
@@ -25,6 +26,7 @@ from pathway.service import Delivery
 from pathway.vocabulary import NUMERIC, Vocabulary
 
 MAX_BYTES: Final = 16 * 1024 * 1024
+EVERYBODY: Final = "*"  # the owner of what is about nobody, such as an Organization
 _WHOLE: Final = frozenset({"transaction"})
 
 
@@ -129,6 +131,14 @@ class Reader:
         alone: bool,
         many: bool = False,
     ) -> Parcel:
+        if not many and len(foreign_bases(body for _, body, _ in rows)) > 1:
+            raise BadInputError(
+                "two patients in one Bundle",
+                where=where,
+                why="patients of different servers are referred to",
+                fix="Send one Bundle for each patient",
+                code="business-rule",
+            )
         aliases = {url: f"Patient/{body['id']}" for _, body, url in rows if is_patient(body) and url}
         by_patient: dict[str, list[tuple[ChartResource, bytes]]] = defaultdict(list)
         aside: dict[str, list[SetAside]] = defaultdict(list)
@@ -136,12 +146,12 @@ class Reader:
         for index, (place, body, _) in enumerate(rows):
             fault = self._fault(body, place)
             owner = owner_of(body, aliases) if fault is None else ""
-            if fault is None and not owner and not many:
-                owner = "*"
             if fault is None and not owner:
-                fault = _Fault(
-                    "required", str(body.get("resourceType")), "it names no patient", "Set subject or patient"
-                )
+                if many or body["resourceType"] in READ or names_a_patient(body):
+                    why = "it names no patient that can be told"
+                    fault = _Fault("required", body["resourceType"], why, "Set subject or patient to Patient/id")
+                else:
+                    owner = EVERYBODY
             reference = f"{body['resourceType']}/{body['id']}" if fault is None else ""
             if fault is not None:
                 if alone or kind in _WHOLE:
@@ -161,7 +171,7 @@ class Reader:
         where: str,
         many: bool,
     ) -> tuple[Delivery, ...]:
-        patients = sorted(set(by_patient) - {"*"})
+        patients = sorted(set(by_patient) - {EVERYBODY})
         if not many and len(patients) > 1:
             raise BadInputError(
                 "two patients in one Bundle", where=where, why=f"{len(patients)} are referred to",
@@ -176,7 +186,7 @@ class Reader:
                 fix=f"Mend what was refused: {refused[:600]}" if refused else "Send the Patient",
                 code="required",
             )
-        shared = by_patient.get("*", [])
+        shared = by_patient.get(EVERYBODY, [])
         lost = tuple(aside.get("", ()))
         return tuple(
             Delivery(patient_key(self.source, owner.removeprefix("Patient/")), (*by_patient[owner], *shared), lost)

@@ -1,4 +1,4 @@
-"""Events: fractures and cement procedures as records tell of them, clustered into episodes.
+"""Events: fractures and cement procedures as records tell of them, for clustering into episodes.
 
 One event may carry many codes; refuted, mistaken and not-done records tell of nothing; `resolved` proves no healing.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Any, Final
 
 from adapters.fhir.findings import Finding
-from adapters.fhir.reading import codings, happened, recorded, reference_of, status_code
+from adapters.fhir.reading import When, codings, happened, recorded, reference_of, status_code
 from adapters.fhir.terminology import Terminology
 from pathway.chart import ChartResource, SetAside
-from pathway.episodes import EpisodeKind, Sighting
+from pathway.episodes import SAME_EVENT, EpisodeKind, Sighting
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange
 
 FRACTURES: Final = (
@@ -24,28 +24,42 @@ FRACTURES: Final = (
     "vertebral-fracture-traumatic",
     "vertebral-fracture-unstated",
 )
+OTHER_SITE: Final = "fracture-other-site"
 DENIED: Final = frozenset({"refuted", "entered-in-error", "differential"})
+SUSPECTED: Final = frozenset({"unconfirmed", "provisional"})
 DONE: Final = frozenset({"completed", "in-progress", "stopped", "unknown"})
 """`stopped` counts: an injection stopped for a leak has left cement behind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fracture:
-    """A Condition that says vertebral fracture: which value set said it, where, and when."""
+    """A Condition that says vertebral fracture: which value sets and codes said it, where, when, and how surely."""
 
-    value_set: str
-    code: str
-    place: LevelRange
+    codes: tuple[tuple[str, str], ...]
     sighting: Sighting
+    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class CementEvent:
-    """A Procedure on vertebrae: `cement` is false for a reposition, which counts only beside cement of the same day."""
+    """A Procedure on vertebrae: `cement` is false for a reposition, which counts only beside cement of the same event.
+
+    `when` is None for a procedure without a date.
+    """
 
     resource: ChartResource
-    sighting: Sighting
+    place: LevelRange
+    when: When | None
     cement: bool
+
+    @property
+    def sighting(self) -> Sighting | None:
+        """What it tells an episode; None where it cannot be placed in time."""
+        if self.when is None:
+            return None
+        encounter = reference_of(self.resource.body.get("encounter"))
+        at = self.when.earliest
+        return Sighting(EpisodeKind.PROCEDURE, self.place, at, at, self.resource.reference, encounter)
 
 
 def fractures(
@@ -55,54 +69,68 @@ def fractures(
     found: list[Fracture] = []
     notes: list[SetAside] = []
     for resource in chart:
-        if resource.type != "Condition" or status_code(resource.body.get("verificationStatus")) in DENIED:
+        verification = status_code(resource.body.get("verificationStatus"))
+        if resource.type != "Condition" or verification in DENIED:
             continue
-        match = _fracture_code(resource.body, terms)
-        if match is None:
-            if terms.match("fracture-other-site", list(codings(resource.body.get("code")))):
-                why = "a pathological fracture whose bone is not named is not taken for a vertebra"
-                notes.append(SetAside(resource.reference, "unmapped", why))
-            continue
-        value_set, code, place = match
-        sighting = _condition_sighting(resource, place, zone)
-        if sighting is None:
-            notes.append(
-                SetAside(
-                    resource.reference, "invalid", "a fracture without onset or recorded date cannot be placed in time"
-                )
-            )
-            continue
-        found.append(Fracture(value_set, code, place, sighting))
+        codes, places, note = _where(resource.body, terms)
+        if note:
+            notes.append(SetAside(resource.reference, "unmapped", note))
+        for place in places:
+            sighting = _condition_sighting(resource, place, zone)
+            if sighting is None:
+                why = "a fracture without onset or recorded date cannot be placed in time"
+                notes.append(SetAside(resource.reference, "invalid", why))
+                break
+            found.append(Fracture(codes, sighting, verification not in SUSPECTED))
     return tuple(found), tuple(notes)
 
 
-def _fracture_code(body: Mapping[str, Any], terms: Terminology) -> tuple[str, str, LevelRange] | None:
-    """Value set, code and place; the bodySite sharpens what the code says. Sequelae are history, not a fracture."""
+def _where(body: Mapping[str, Any], terms: Terminology) -> tuple[tuple[tuple[str, str], ...], list[LevelRange], str]:
+    """All value sets and codes that say fracture, the vertebrae meant, and a note where the record contradicts itself.
+
+    The bodySite sharpens what the code says; where the two exclude each other the vertebra is not known. Sequelae are
+    history, not a fracture.
+    """
     concept = list(codings(body.get("code")))
-    site = terms.match("vertebral-level", list(codings(body.get("bodySite"))))
-    for value_set in FRACTURES:
-        match = terms.match(value_set, concept)
-        if match is not None and not match.sequela:
-            place = match.levels or WHOLE_SPINE
-            if site is not None and site.levels is not None:
-                place = site.levels
-            return value_set, match.code, place
-    other = terms.match("fracture-other-site", concept)
-    if other is not None and not other.sequela and site is not None and site.levels is not None:
-        return "fracture-other-site", other.code, site.levels
-    return None
+    said = [m for m in (terms.match(value_set, concept) for value_set in FRACTURES) if m and not m.sequela]
+    places = _sites(body, terms)
+    other = terms.match(OTHER_SITE, concept)
+    if other is not None and not other.sequela:
+        if not places and not said:
+            return (), [], "a pathological fracture whose bone is not named is not taken for a vertebra"
+        said.append(other)
+    if not said:
+        return (), [], ""
+    codes = tuple((match.value_set, match.code) for match in said)
+    by_code = WHOLE_SPINE
+    for match in said:
+        by_code = by_code.meet(match.levels or WHOLE_SPINE) or by_code
+    if any(by_code.meet(place) is None for place in places):
+        return (
+            codes,
+            [WHOLE_SPINE],
+            "its code and its bodySite name different vertebrae: the vertebra counts as not named",
+        )
+    return codes, [place.meet(by_code) or place for place in places] or [by_code], ""
+
+
+def _sites(body: Mapping[str, Any], terms: Terminology) -> list[LevelRange]:
+    """Every vertebra that a bodySite names, once."""
+    found = [terms.match("vertebral-level", [coding]) for coding in codings(body.get("bodySite"))]
+    return list(dict.fromkeys(match.levels for match in found if match is not None and match.levels is not None))
 
 
 def _condition_sighting(resource: ChartResource, place: LevelRange, zone: tzinfo) -> Sighting | None:
+    """When a fracture began; a partial date counts as late as it allows, and never makes a fracture look older."""
     onset, written = happened(resource.body, zone), recorded(resource.body, zone)
     when = onset or written
     if when is None:
         return None
-    last = max(w.earliest for w in (onset, written) if w is not None)
-    return Sighting(
-        EpisodeKind.FRACTURE, place, when.earliest, last, resource.reference,
-        reference_of(resource.body.get("encounter")), onset is not None,
-    )  # fmt: skip
+    at = when.earliest
+    if when.latest - when.earliest > timedelta(days=1):
+        at = min(when.latest, written.earliest) if written else when.latest
+    encounter = reference_of(resource.body.get("encounter"))
+    return Sighting(EpisodeKind.FRACTURE, place, at, at, resource.reference, encounter, onset is not None)
 
 
 def seen_on_imaging(rows: Sequence[Finding]) -> Iterator[Sighting]:
@@ -110,35 +138,30 @@ def seen_on_imaging(rows: Sequence[Finding]) -> Iterator[Sighting]:
     for finding in rows:
         positive = finding.code in ("marrow-oedema", "tracer-uptake") and finding.answer == "present"
         if positive and finding.confirmed and finding.level != UNSPECIFIED:
-            yield Sighting(
-                EpisodeKind.FRACTURE,
-                LevelRange.parse(finding.level),
-                finding.at,
-                finding.at,
-                finding.source,
-                stated=False,
-            )
+            place = LevelRange.parse(finding.level)
+            yield Sighting(EpisodeKind.FRACTURE, place, finding.at, finding.at, finding.source, stated=False)
 
 
-def cement_events(chart: Iterable[ChartResource], terms: Terminology, zone: tzinfo) -> tuple[CementEvent, ...]:
-    """The procedures that put cement into vertebrae, one per record and level; undated ones cannot be placed."""
+def cement_events(
+    chart: Iterable[ChartResource], terms: Terminology, zone: tzinfo
+) -> tuple[tuple[CementEvent, ...], tuple[SetAside, ...]]:
+    """The procedures that put cement into vertebrae, one per record and level; undated ones are noted as well."""
     found: list[CementEvent] = []
+    notes: list[SetAside] = []
     for resource in chart:
         if resource.type != "Procedure" or resource.body.get("status") not in DONE:
             continue
         concept = list(codings(resource.body.get("code")))
         cement = terms.match("cement-augmentation", concept)
         match = cement or terms.match("fracture-reposition", concept)
-        when = happened(resource.body, zone)
-        if match is None or when is None:
+        if match is None:
             continue
-        sites = [terms.match("vertebral-level", [coding]) for coding in codings(resource.body.get("bodySite"))]
-        places = [site.levels for site in sites if site is not None and site.levels is not None]
-        for place in places or [match.levels or WHOLE_SPINE]:
-            at: datetime = when.earliest
-            sighting = Sighting(
-                EpisodeKind.PROCEDURE, place, at, at, resource.reference, reference_of(resource.body.get("encounter"))
-            )
-            found.append(CementEvent(resource, sighting, cement is not None))
-    days = {event.sighting.at.date() for event in found if event.cement}
-    return tuple(event for event in found if event.sighting.at.date() in days)
+        when = happened(resource.body, zone)
+        if when is None and cement is not None:
+            why = "a cement procedure without a date cannot be followed up: send performedDateTime"
+            notes.append(SetAside(resource.reference, "invalid", why))
+        for place in _sites(resource.body, terms) or [match.levels or WHOLE_SPINE]:
+            found.append(CementEvent(resource, place, when, cement is not None))
+    starts = [e.when.earliest for e in found if e.cement and e.when is not None]
+    kept = (e for e in found if e.cement or (e.when and any(abs(e.when.earliest - s) < SAME_EVENT for s in starts)))
+    return tuple(kept), tuple(notes)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.fhir.reading import ANSWER, FINDING, LEAK, TECHNIQUE, code_in, codings, happened, number, reference_of
+from adapters.fhir.reading import (
+    ANSWER,
+    FINDING,
+    LEAK,
+    TECHNIQUE,
+    When,
+    code_in,
+    codings,
+    happened,
+    number,
+    recorded,
+    reference_of,
+)
 from adapters.fhir.terminology import Terminology
-from pathway.chart import ChartResource
+from pathway.chart import ChartResource, SetAside
 from pathway.levels import UNSPECIFIED
 
 COUNTS: Final = frozenset({"final", "amended", "corrected"})
@@ -21,6 +33,7 @@ DROPPED: Final = frozenset({"entered-in-error", "cancelled"})
 class Finding:
     """One finding: its code, its vertebra (or `unspecified`), its answer or number, when and how it was made.
 
+    `at` and `latest` are the first and last instants that its date allows; a `period` runs from `at` to `until` or on.
     `confirmed` is false for preliminary results. `spinal` says that its place is somewhere on the spine.
     """
 
@@ -32,6 +45,8 @@ class Finding:
     circumstance: str
     parts: Mapping[str, str]
     at: datetime
+    latest: datetime
+    period: bool
     until: datetime | None
     source: str
     about: tuple[str, ...]
@@ -44,12 +59,41 @@ class Finding:
         return bool(self.number) or self.answer == "present"
 
 
-def findings(chart: Iterable[ChartResource], terms: Terminology, zone: tzinfo) -> tuple[Finding, ...]:
-    """All usable findings of a chart, oldest first, ties by source; undated ones cannot be used and are left out."""
-    found = [
-        finding for resource in chart if resource.type == "Observation" for finding in _read(resource, terms, zone)
-    ]
-    return tuple(sorted(found, key=lambda f: (f.at, f.source)))
+def findings(
+    chart: Sequence[ChartResource], terms: Terminology, zone: tzinfo
+) -> tuple[tuple[Finding, ...], tuple[SetAside, ...]]:
+    """All usable findings of a chart, oldest first, ties by source, and a note on each that has no date.
+
+    A finding whose report was withdrawn is withdrawn with it. An undated one cannot be placed in time; only a sign of
+    danger is kept all the same, as unconfirmed and as of when it was written or came.
+    """
+    gone = set(_withdrawn(chart))
+    found: list[Finding] = []
+    notes: list[SetAside] = []
+    for resource in chart:
+        code = finding_code(resource.body, terms) if resource.type == "Observation" else None
+        if code is None or resource.reference in gone or resource.body.get("status") in DROPPED:
+            continue
+        finding = _read(resource, code, terms, zone)
+        if happened(resource.body, zone) is None:
+            notes.append(SetAside(resource.reference, "invalid", "a finding without a date cannot be placed in time"))
+            if not _danger(finding):
+                continue
+        found.append(finding)
+    return tuple(sorted(found, key=lambda f: (f.at, f.source))), tuple(notes)
+
+
+def _withdrawn(chart: Iterable[ChartResource]) -> Iterator[str]:
+    """The results of reports that were entered in error or cancelled."""
+    for resource in chart:
+        if resource.type == "DiagnosticReport" and resource.body.get("status") in DROPPED:
+            yield from (reference_of(result) for result in resource.body.get("result") or ())
+
+
+def _danger(finding: Finding) -> bool:
+    """Whether a finding warns: a leak, a neurological sign, chest symptoms."""
+    leak = finding.code == "cement-leak" and "present" in finding.parts.values()
+    return leak or finding.answer in ("deficit", "cord-or-cauda-sign", "symptoms")
 
 
 def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -58,24 +102,22 @@ def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in ordered if f.at == max(o.at for o in ordered)) if ordered else ()
 
 
-def _read(resource: ChartResource, terms: Terminology, zone: tzinfo) -> Iterator[Finding]:
+def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) -> Finding:
     body = resource.body
-    when = happened(body, zone)
-    code = finding_code(body, terms)
-    status = str(body.get("status", ""))
-    if code is None or when is None or status in DROPPED:
-        return
+    dated = happened(body, zone)
+    when = dated or recorded(body, zone) or When(resource.received_at, resource.received_at)
     site = terms.match("vertebral-level", list(codings(body.get("bodySite"))))
     place = site.levels.level if site and site.levels else UNSPECIFIED
     spinal = site is not None or terms.match("spine-site", list(codings(body.get("bodySite")))) is not None
     until = happened({"resourceType": "Observation", "effectiveDateTime": _end(body)}, zone)
     parts = {key: value for part in body.get("component") or () for key, value in _component(part)}
-    yield Finding(
+    return Finding(
         code=code, level=place, answer=_answer(body), number=_number(body),
         technique=parts.get("imaging-technique", ""), circumstance=parts.get("pain-circumstance", ""), parts=parts,
-        at=when.earliest, until=until.latest if until else None, source=resource.reference,
+        at=when.earliest, latest=when.latest, period=isinstance(body.get("effectivePeriod"), Mapping),
+        until=until.latest if until else None, source=resource.reference,
         about=tuple(reference_of(r) for r in (*(body.get("partOf") or ()), *(body.get("focus") or ()))),
-        confirmed=status in COUNTS, spinal=spinal,
+        confirmed=body.get("status") in COUNTS and dated is not None, spinal=spinal,
     )  # fmt: skip
 
 

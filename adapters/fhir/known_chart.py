@@ -43,12 +43,14 @@ class KnownChart:
     ) -> KnownChart:  # fmt: skip
         """Read a chart; what had not happened or was not written by `as_of` is set aside and listed."""
         known, aside = _known(chart, as_of, zone)
-        found = tuple(f for f in findings(known, terms, zone) if f.at <= as_of)
+        rows, undated = findings(known, terms, zone)
+        found = tuple(f for f in rows if f.at <= as_of)
         breaks, notes = fractures(known, terms, zone)
-        cement = cement_events(known, terms, zone)
-        sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found), *(c.sighting for c in cement)]
+        cement, loose = cement_events(known, terms, zone)
+        operations = [event.sighting for event in cement if event.sighting is not None]
+        sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found), *operations]
         episodes = match(stored, cluster(patient, sightings))
-        return cls(as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *notes))
+        return cls(as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *undated, *notes, *loose))
 
     def of_type(self, kind: str) -> tuple[ChartResource, ...]:
         """The resources of one type."""
@@ -79,9 +81,10 @@ class KnownChart:
         return "over" if over or (abated is not None and abated.latest <= self.as_of) else "active"
 
     def dated(self, resource: ChartResource) -> datetime:
-        """When a resource's matter began, by the best account it gives; else when it came here."""
-        when = happened(resource.body, self.zone) or recorded(resource.body, self.zone)
-        return when.earliest if when else resource.received_at
+        """The latest instant at which a resource's matter can have begun: it must not look old for a vague date."""
+        onset, written = happened(resource.body, self.zone), recorded(resource.body, self.zone)
+        begun = [w.latest for w in (onset,) if w] + [w.earliest for w in (written,) if w]
+        return min(max(begun, default=resource.received_at), self.as_of)
 
     def current_episode(self, level: str) -> Episode | None:
         """The fracture episode of a level that began last."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from adapters.fhir.causes import cause
+from adapters.fhir.course_facts import care_days, pain_change
+from adapters.fhir.events import CementEvent, Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
-from adapters.fhir.person_facts import agreed, located_pain
-from adapters.fhir.reading import ORDER, code_in, happened
+from adapters.fhir.person_facts import agreed
 from pathway.episodes import EpisodeKind
 from pathway.facts import Fact, Interval, Reason, unknown
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange, neighbours, sort_key
@@ -22,9 +24,12 @@ _TECHNIQUES: Final = {
     "stir": "STIR MRI", "fat-suppressed-t2": "fat-suppressed MRI", "bone-scan": "bone scan", "spect": "SPECT",
     "spect-ct": "SPECT-CT",
 }  # fmt: skip
-_CAUSES: Final = {"vertebral-fracture-osteoporotic": "osteoporotic", "vertebral-fracture-neoplastic": "neoplastic"}
-_CAUSES_ELSEWHERE: Final = {"443165006": "osteoporotic", "366908006": "neoplastic", "M8468": "other-disease"}
-"""Codes for any bone that state a cause: SNOMED CT ids, or the first five characters of ICD-10-CM without its dot."""
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+_DATED_EARLY: Final = timedelta(days=7)
+"""How long before the stated onset cement still belongs to it: claims date the fracture at the operation or after it.
+
+A project default of 2026-11-22, awaiting sign-off.
+"""
 
 
 def assessed_levels(chart: KnownChart) -> tuple[str, ...]:
@@ -46,19 +51,22 @@ class LevelReader:
         """Every fact of the level's sheet that the chart can answer."""
         yield from self._place()
         yield self.evidence()
-        yield self.cause()
+        yield cause(self.chart, self.level, self._own_fractures())
         yield from self._dates()
         yield self.acuity()
         yield self._height()
         yield self.tenderness()
-        yield self._care()
-        yield self._pain_change()
-        yield self._cement()
+        yield care_days(self.chart, self.level)
+        yield pain_change(self.chart, self.level)
+        yield from self._cement()
+
+    @property
+    def _since(self) -> datetime:
+        return self.chart.since(self.level)
 
     def _own(self, *codes: str) -> list[Finding]:
         """Findings at this level, of the current episode, up to the bound."""
-        since = self.chart.since(self.level)
-        return [f for f in self.chart.named(*codes) if f.level == self.level and since <= f.at <= self.until]
+        return [f for f in self.chart.named(*codes) if f.level == self.level and self._since <= f.at <= self.until]
 
     def _place(self) -> Iterator[Fact]:
         if self.level != UNSPECIFIED:
@@ -74,11 +82,9 @@ class LevelReader:
 
     def evidence(self) -> Fact:
         """The strongest sign of a fracture at this level."""
-        own = [f for f in self.chart.fractures if self._is_of_episode(f.sighting.source)]
+        own = tuple(f.sighting.source for f in self._own_fractures())
         if own:
-            return Fact(
-                "fracture-evidence", "diagnosed", at=self.chart.as_of, sources=tuple(f.sighting.source for f in own)
-            )
+            return Fact("fracture-evidence", "diagnosed", at=self.chart.as_of, sources=own)
         hot = [f for f in self._own("marrow-oedema", "tracer-uptake") if f.answer == "present"]
         if hot:
             return Fact("fracture-evidence", "acute-imaging", at=hot[-1].at, sources=(hot[-1].source,))
@@ -87,41 +93,9 @@ class LevelReader:
             return Fact("fracture-evidence", "deformity-only", at=bent[-1].at, sources=(bent[-1].source,))
         return Fact("fracture-evidence", "cement-only", at=self.chart.as_of)
 
-    def _is_of_episode(self, source: str) -> bool:
+    def _own_fractures(self) -> list[Fracture]:
         episode = self.chart.current_episode(self.level)
-        return episode is not None and source in episode.sources
-
-    def cause(self) -> Fact:
-        """What broke it: said by codes, or by a low-energy mechanism with osteoporosis and no tumour on record."""
-        own = [f for f in self.chart.fractures if self._is_of_episode(f.sighting.source)]
-        said = {_CAUSES[f.value_set]: f.sighting.source for f in own if f.value_set in _CAUSES}
-        for row in own:
-            code = row.code.replace(".", "")
-            elsewhere = _CAUSES_ELSEWHERE.get(code) or _CAUSES_ELSEWHERE.get(code[:5])
-            if row.value_set == "fracture-other-site" and elsewhere:
-                said[elsewhere] = row.sighting.source
-        energy = latest([f for f in self.chart.named("fracture-mechanism") if f.at >= self.chart.since(self.level)])
-        if any(f.answer == "high-energy" for f in energy):
-            said["high-energy"] = energy[0].source
-        tumour = [r.reference for r, s in self.chart.conditions("neoplasm") if s != "over"]
-        sources = [*said.values(), *tumour]
-        if len(said) > 1 or ("osteoporotic" in said and tumour):
-            return unknown("fracture-cause", Reason.CONFLICTING, sources=sources)
-        if said:
-            ((cause, source),) = said.items()
-            return Fact("fracture-cause", cause, at=self.chart.as_of, sources=(source,))
-        return self._cause_from_history(energy, tumour)
-
-    def _cause_from_history(self, energy: Sequence[Finding], tumour: Sequence[str]) -> Fact:
-        bone = [r.reference for r, s in self.chart.conditions("osteoporosis") if s != "suspected"]
-        low = [f.source for f in energy if f.answer == "low-energy"]
-        if tumour:
-            return unknown("fracture-cause", Reason.UNCONFIRMED, candidate="neoplastic", sources=tumour)
-        if low and bone:
-            return Fact("fracture-cause", "osteoporotic", at=self.chart.as_of, sources=(*low, *bone))
-        if low or bone:
-            return unknown("fracture-cause", Reason.UNCONFIRMED, candidate="osteoporotic", sources=[*low, *bone])
-        return unknown("fracture-cause")
+        return [f for f in self.chart.fractures if episode is not None and f.sighting.source in episode.sources]
 
     def _dates(self) -> Iterator[Fact]:
         episode = self.chart.current_episode(self.level)
@@ -136,18 +110,22 @@ class LevelReader:
         yield Fact("days-since-evidence", days(last, as_of), at=as_of, sources=sources)
 
     def acuity(self) -> Fact:
-        """Oedema by the latest adequate MRI since onset; uptake only where there is no such MRI."""
+        """Oedema or uptake by the latest adequate study since onset; a scan that differs from the MRI conflicts."""
         datum = "acuity-imaging"
         rows = [f for f in self._own("marrow-oedema", "tracer-uptake") if f.answer in ("present", "absent")]
         mri = [f for f in rows if f.code == "marrow-oedema" and f.technique in MRI]
-        adequate = mri or [f for f in rows if f.code == "tracer-uptake" and f.technique in NUCLEAR]
+        scans = [f for f in rows if f.code == "tracer-uptake" and f.technique in NUCLEAR]
         values = {"present": "oedema-or-uptake", "absent": "none"}
-        if adequate:
-            last = latest(adequate)
+        last = latest([*mri, *scans])
+        if last:
             finding = {"marrow-oedema": "marrow oedema", "tracer-uptake": "tracer uptake"}[last[0].code]
             said = finding if last[0].answer == "present" else f"no {finding}"
-            technique = _TECHNIQUES[last[0].technique]
-            return agreed(datum, last, lambda f: values[f.answer], finding=said, technique=technique)
+            detail = {"finding": said, "technique": _TECHNIQUES[last[0].technique]}
+            if mri and last[0].code == "tracer-uptake" and {f.answer for f in latest(mri)} != {f.answer for f in last}:
+                why = detail | {"why": "MRI and the later scan differ"}
+                sources = [f.source for f in (*latest(mri), *last)]
+                return unknown(datum, Reason.CONFLICTING, at=last[0].at, sources=sources, detail=why)
+            return agreed(datum, last, lambda f: values[f.answer], **detail)
         loose = [f for f in rows if f.code == "marrow-oedema" and not f.technique]
         if loose:
             return unknown(
@@ -165,11 +143,11 @@ class LevelReader:
         if self.level == UNSPECIFIED:
             return unknown("tenderness")
         own = latest([f for f in self._own("spinal-tenderness") if f.answer in ("present", "absent")])
-        if any(f.answer == "present" for f in own) or (own and not self._tender_neighbours()):
+        beside = [f for f in self._tender_neighbours() if not own or f.at >= own[0].at]
+        if any(f.answer == "present" for f in own) or (own and not beside):
             values = {"present": "at-level", "absent": "absent"}
             return agreed("tenderness", own, lambda f: values[f.answer], place=self.level)
-        beside = self._tender_neighbours()
-        if beside and all(self._sound(level) for level in neighbours(self.level)):
+        if beside and all(self._sound(level) for level in neighbours(self.level)) and self._ours(beside[0].level):
             note = ", one level off: counted because neither neighbour is deformed"
             return agreed("tenderness", beside[:1], lambda _: "one-level-off", place=beside[0].level, note=note)
         note = f"; tender at {beside[0].level}" if beside else ""
@@ -179,15 +157,17 @@ class LevelReader:
 
     def _tender_neighbours(self) -> list[Finding]:
         """Neighbours whose latest examination, of the present episode, found them tender."""
-        since = self.chart.since(self.level)
         found: list[Finding] = []
         for level in neighbours(self.level):
-            rows = [
-                f for f in self.chart.named("spinal-tenderness") if f.level == level and since <= f.at <= self.until
-            ]
-            last = latest([f for f in rows if f.answer in ("present", "absent")])
+            rows = [f for f in self.chart.named("spinal-tenderness") if f.level == level and f.at <= self.until]
+            last = latest([f for f in rows if f.answer in ("present", "absent") and f.at >= self._since])
             found += [f for f in last if f.answer == "present"]
         return found
+
+    def _ours(self, tender: str) -> bool:
+        """Whether a tender vertebra can only point at this level: no fracture lies on its other side."""
+        others = [level for level in neighbours(tender) if level != self.level]
+        return not any(level in episode.levels for level in others for episode in self.chart.episodes)
 
     def _sound(self, level: str) -> bool:
         """Whether a neighbour is known not to be deformed: measured, at no loss of height, and nowhere a fracture."""
@@ -196,64 +176,35 @@ class LevelReader:
         last = latest([f for f in self.chart.named("vertebral-height-loss") if f.level == level])
         return bool(last) and all(f.number == 0 or f.answer == "absent" for f in last)
 
-    def _care(self) -> Fact:
-        """Days from the first conservative care of this episode to now, or to its end."""
-        datum = "conservative-care-days"
-        episode = self.chart.current_episode(self.level)
-        spans = [
-            (f.at, f.until or self.chart.as_of, f.source)
-            for f in self.chart.named("conservative-care")
-            if f.answer != "absent"
-        ]
-        for procedure in self.chart.of_type("Procedure"):
-            when = happened(procedure.body, self.chart.zone)
-            if code_in(ORDER, procedure.body.get("code")) == "conservative-care" and when is not None:
-                spans.append((when.earliest, self.chart.as_of, procedure.reference))
-        if episode is None:
-            return unknown(datum)
-        spans = [span for span in spans if span[1] >= episode.onset_at]
-        if not spans:
-            none = [
-                f for f in self.chart.named("conservative-care") if f.answer == "absent" and f.at >= episode.onset_at
-            ]
-            return Fact(datum, 0, at=none[-1].at, sources=(none[-1].source,)) if none else unknown(datum)
-        begin = max(episode.onset_at, min(span[0] for span in spans))
-        end = min(self.chart.as_of, max(span[1] for span in spans))
-        return Fact(datum, days(begin, end), at=self.chart.as_of, sources=tuple(span[2] for span in spans))
+    def _cement(self) -> Iterator[Fact]:
+        """What the record holds of cement here: since onset (or days before it, as claims are dated), and earlier."""
+        own = [e for e in self.chart.cement if e.cement and e.place.level == self.level != UNSPECIFIED]
+        dated = sorted((e.when.earliest, e.resource.reference) for e in own if e.when is not None)
+        begin = self._since if self._since == _EVER else self._since - _DATED_EARLY
+        since = [row for row in dated if row[0] >= begin]
+        before = [row for row in dated if row[0] < begin]
+        unplaced = [e.resource.reference for e in self.chart.cement if self._may_be_here(e, begin)]
+        if since:
+            yield Fact("cement-on-record", True, at=since[-1][0], sources=tuple(ref for _, ref in since))
+        elif unplaced:
+            yield unknown("cement-on-record", Reason.CONFLICTING, sources=unplaced)
+        else:
+            yield Fact("cement-on-record", False, at=self.chart.as_of)
+        sources = tuple(ref for _, ref in before)
+        yield Fact(
+            "cement-before-onset", bool(before), at=before[-1][0] if before else self.chart.as_of, sources=sources
+        )
 
-    def _pain_change(self) -> Fact:
-        """The latest located score less the first since onset, like with like, at least a day apart."""
-        rows = [f for f in located_pain(self.chart) if f.at >= self.chart.since(self.level)]
-        moving = [f for f in rows if f.circumstance == "on-movement"]
-        rows = moving if len(moving) > 1 else rows
-        if len(rows) < 2 or days(rows[0].at, rows[-1].at) < 1:
-            return unknown("pain-change", sources=[f.source for f in rows])
-        first, last = rows[0].number or Decimal(0), rows[-1].number or Decimal(0)
-        return Fact("pain-change", last - first, at=rows[-1].at, sources=(rows[0].source, rows[-1].source))
+    def _may_be_here(self, event: CementEvent, begin: datetime) -> bool:
+        """Whether a procedure may have been at this vertebra since onset without saying so: unnamed, or undated."""
+        if not event.cement or not (self.level == UNSPECIFIED or event.place.holds(self.level)):
+            return False
+        if event.when is None:
+            return True
+        unnamed = event.place.lo != event.place.hi
+        return unnamed and event.when.earliest >= begin and not self._named_elsewhere(event)
 
-    def _cement(self) -> Fact:
-        """Whether the record holds cement here since onset; a procedure that may be here, unnamed, leaves it open."""
-        since = self.chart.since(self.level)
-        own: list[tuple[datetime, str]] = []
-        maybe: list[str] = []
-        for event in self.chart.cement:
-            if event.sighting.at < since:
-                continue
-            if event.sighting.place.level == self.level and self.level != UNSPECIFIED:
-                own.append((event.sighting.at, event.resource.reference))
-            elif event.sighting.place.lo != event.sighting.place.hi and self._may_be_here(event.sighting.place):
-                maybe.append(event.resource.reference)
-        if own:
-            return Fact("cement-on-record", True, at=max(own)[0], sources=tuple(source for _, source in own))
-        if maybe and not self._named_otherwise():
-            return unknown("cement-on-record", Reason.CONFLICTING, sources=maybe)
-        return Fact("cement-on-record", False, at=self.chart.as_of)
-
-    def _may_be_here(self, place: LevelRange) -> bool:
-        return self.level == UNSPECIFIED or place.holds(self.level)
-
-    def _named_otherwise(self) -> bool:
-        """Whether every procedure event since onset names its vertebrae in one of its records."""
-        since = self.chart.since(self.level)
-        events = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE and e.onset_at >= since]
-        return all(UNSPECIFIED not in event.levels for event in events)
+    def _named_elsewhere(self, event: CementEvent) -> bool:
+        """Whether another record of the same event names its vertebrae."""
+        episodes = [e for e in self.chart.episodes if event.resource.reference in e.sources]
+        return any(UNSPECIFIED not in episode.levels for episode in episodes)

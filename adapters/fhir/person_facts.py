@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from adapters.fhir.findings import Finding, latest
-from adapters.fhir.known_chart import KnownChart
-from adapters.fhir.reading import When
+from adapters.fhir.known_chart import KnownChart, days
+from adapters.fhir.reading import When, at_path
 from pathway.facts import Fact, Reason, Value, unknown
 
 PREGNANCY_ENDS: Final = 60
@@ -15,12 +15,16 @@ PREGNANCY_ENDS: Final = 60
 
 _STAYS: Final = frozenset({"IMP", "ACUTE", "NONAC", "SS", "OBSENC"})  # v3 ActEncounterCode, FHIR R4 Encounter.class
 _GONE: Final = frozenset({"planned", "cancelled", "entered-in-error"})
+_GOING_ON: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
+_LONGEST_STAY: Final = 90
+"""Days after which an open stay without an end is doubted. A project default of 2026-11-22, awaiting sign-off."""
 
 
 def person_facts(chart: KnownChart) -> Iterator[Fact]:
     """Every fact of the patient's sheet that the chart can answer, except those derived from levels."""
     age = _age(chart)
     yield age
+    yield _deceased(chart)
     yield _pregnancy(chart, age)
     pain = _pain(chart)
     yield pain
@@ -71,10 +75,20 @@ def _age(chart: KnownChart) -> Fact:
     return Fact("age", years, None, None, chart.as_of, (patient.reference,))
 
 
+def _deceased(chart: KnownChart) -> Fact:
+    """What the record holds of a death; a statement about the record, so never unknown."""
+    patient = next(iter(chart.of_type("Patient")), None)
+    body = patient.body if patient else {}
+    when = When.read(body.get("deceasedDateTime"), chart.zone)
+    died = body.get("deceasedBoolean") is True or (when is not None and when.earliest <= chart.as_of)
+    sources = (patient.reference,) if patient else ()
+    return Fact("deceased", died, None, None, when.earliest if when and died else chart.as_of, sources)
+
+
 def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
-    active = [r for r, standing in chart.conditions("pregnancy") if standing == "active"]
-    if active:
-        return Fact("pregnancy", True, None, None, chart.dated(active[0]), tuple(r.reference for r in active))
+    fact = _diagnosed(chart, "pregnancy", "pregnancy")
+    if fact is not None:
+        return fact
     patient = next(iter(chart.of_type("Patient")), None)
     male = patient is not None and patient.body.get("gender") == "male"
     beyond = isinstance(age.value, int) and age.value >= PREGNANCY_ENDS
@@ -124,16 +138,24 @@ def _self_report(chart: KnownChart, pain: Fact) -> Fact:
     return fact
 
 
-def _infection(chart: KnownChart) -> Fact:
-    rows = chart.conditions("spinal-or-systemic-infection")
+def _diagnosed(chart: KnownChart, datum: str, value_set: str) -> Fact | None:
+    """A yes from an active diagnosis, an unconfirmed yes from a suspected one, nothing from any other."""
+    rows = chart.conditions(value_set)
     for standing in ("active", "suspected"):
         found = [r for r, s in rows if s == standing]
         if found:
-            sources, at = tuple(r.reference for r in found), chart.dated(found[0])
-            detail = {"finding": "active diagnosis"}
+            sources, at = tuple(r.reference for r in found), max(chart.dated(r) for r in found)
+            detail = {"finding": f"{standing} diagnosis"}
             if standing == "active":
-                return Fact("infection", True, None, None, at, sources, detail)
-            return unknown("infection", Reason.UNCONFIRMED, candidate=True, at=at, sources=sources, detail=detail)
+                return Fact(datum, True, None, None, at, sources, detail)
+            return unknown(datum, Reason.UNCONFIRMED, candidate=True, at=at, sources=sources, detail=detail)
+    return None
+
+
+def _infection(chart: KnownChart) -> Fact:
+    diagnosed = _diagnosed(chart, "infection", "spinal-or-systemic-infection")
+    if diagnosed is not None:
+        return diagnosed
     fact = answered(chart, "infection", "infection-screen", {"present": True, "absent": False})
     words = {True: "positive screen", False: "negative screen"}
     if fact.known and isinstance(fact.value, bool):
@@ -141,38 +163,61 @@ def _infection(chart: KnownChart) -> Fact:
     return fact
 
 
-NEUROLOGY: Final[dict[str, Value]] = {"normal": "normal", "deficit": "deficit", "cord-or-cauda-sign": "cord-or-cauda"}
+NEUROLOGY: Final[dict[str, str]] = {"normal": "normal", "deficit": "deficit", "cord-or-cauda-sign": "cord-or-cauda"}
+_WORSE: Final = ("normal", "deficit", "cord-or-cauda")
 
 
 def _neurology(chart: KnownChart) -> Fact:
-    """An active diagnosis outweighs a normal examination; a suspected one does too, as unconfirmed."""
+    """An active diagnosis outweighs an examination; a suspected one does too, as unconfirmed."""
     rows = chart.conditions("neurologic-emergency")
     active = [r for r, s in rows if s == "active"]
     if active:
         at = max(chart.dated(r) for r in active)
         return Fact("neurology", "cord-or-cauda", None, None, at, tuple(r.reference for r in active))
-    exam = answered(chart, "neurology", "neurological-examination", NEUROLOGY)
+    exam = examined(chart.named("neurological-examination"), "neurology")
     suspected = [r for r, s in rows if s == "suspected"]
     if suspected and exam.value in (None, "normal"):
         return unknown(
-            "neurology", Reason.UNCONFIRMED, candidate="cord-or-cauda", at=chart.dated(suspected[0]),
+            "neurology", Reason.UNCONFIRMED, candidate="cord-or-cauda", at=max(chart.dated(r) for r in suspected),
             sources=[r.reference for r in suspected],
         )  # fmt: skip
     return exam
 
 
+def examined(rows: Sequence[Finding], datum: str) -> Fact:
+    """The latest confirmed examination, the worst of its instant; a later unconfirmed one counts only if worse."""
+    usable = [f for f in rows if f.answer in NEUROLOGY]
+    last = max(latest([f for f in usable if f.confirmed]), key=_badness, default=None)
+    doubtful = [f for f in usable if not f.confirmed and (last is None or f.at >= last.at)]
+    feared = max(doubtful, key=_badness, default=None)
+    if feared is not None and (last is None or _badness(feared) > _badness(last)):
+        return unknown(
+            datum, Reason.UNCONFIRMED, candidate=NEUROLOGY[feared.answer], at=feared.at, sources=[feared.source]
+        )
+    return Fact(datum, NEUROLOGY[last.answer], None, None, last.at, (last.source,)) if last else unknown(datum)
+
+
+def _badness(finding: Finding) -> int:
+    return _WORSE.index(NEUROLOGY[finding.answer])
+
+
 def _hospitalised(chart: KnownChart) -> Fact:
-    open_stays: list[str] = []
+    """Whether a stay is going on; one that was never closed and began long ago is doubted, not believed."""
+    now: list[str] = []
+    forgotten: list[str] = []
     seen: list[str] = []
     for encounter in chart.of_type("Encounter"):
         body = encounter.body
         if body.get("status") in _GONE:
             continue
         seen.append(encounter.reference)
-        end = When.read((body.get("period") or {}).get("end"), chart.zone)
-        ended = end.latest <= chart.as_of if end else body.get("status") == "finished"
-        if (body.get("class") or {}).get("code") in _STAYS and not ended:
-            open_stays.append(encounter.reference)
-    if not seen:
-        return unknown("hospitalised")
-    return Fact("hospitalised", bool(open_stays), None, None, chart.as_of, tuple(open_stays or seen[-1:]))
+        start, end = (When.read(at_path(body, f"period.{part}"), chart.zone) for part in ("start", "end"))
+        going_on = end.latest > chart.as_of if end else body.get("status") in _GOING_ON
+        if at_path(body, "class.code") in _STAYS and going_on:
+            old = end is None and (start is None or days(start.earliest, chart.as_of) > _LONGEST_STAY)
+            (forgotten if old else now).append(encounter.reference)
+    if now or (seen and not forgotten):
+        return Fact("hospitalised", bool(now), None, None, chart.as_of, tuple(now or seen[-1:]))
+    if forgotten:
+        return unknown("hospitalised", Reason.UNCONFIRMED, candidate=True, at=chart.as_of, sources=forgotten)
+    return unknown("hospitalised")

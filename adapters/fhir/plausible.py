@@ -40,7 +40,11 @@ def doubts(
     """Every reason not to believe one resource. `ranges` are the plausible bounds of data, from the vocabulary."""
     kind = str(body.get("resourceType"))
     version = When.read(at_path(body, "meta.lastUpdated"), zone)  # one dated ahead would outlive every true update
-    dates = (("its time", happened(body, zone)), ("its record date", recorded(body, zone)), ("its version date", version))
+    dates = (
+        ("its time", happened(body, zone)),
+        ("its record date", recorded(body, zone)),
+        ("its version date", version),
+    )
     for name, when in dates:
         if when is not None and when.earliest > received_at + SKEW:
             yield Doubt(

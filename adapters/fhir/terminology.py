@@ -27,13 +27,17 @@ ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10_PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
 _ALIASES: Final = {"http://hl7.org/fhir/sid/icd-10-pcs": ICD_10_PCS}
 _DOTTED: Final = frozenset({ICD_10_CM, ICD_10_PCS})  # systems whose codes are written with and without the dot
+_FULL_LENGTH: Final = 7  # of an ICD-10-CM code that has a seventh character
 _LOCAL: Final = "local code, defined here"
 # After the stem of an ICD-10-CM code: placeholders, then the seventh character; records leave out either.
 _TAIL: Final = re.compile(r"X{0,3}([A-Z]?)")
 
 
 class CodeRow(NamedTuple):
-    """One code of one value set. `match` is `exact`, or `stem` for every code that adds a seventh character to it."""
+    """One code of one value set.
+
+    `match` is `exact`; `stem` for every code that adds a seventh character to it; `under` for every code below it.
+    """
 
     value_set: str
     system: str
@@ -105,7 +109,7 @@ def _listed(folder: Path) -> Iterator[CodeRow]:
             if line == 1:
                 continue
             row = CodeRow(*cells)
-            may = ("exact", "stem") if row.system == ICD_10_CM else ("exact",)  # only there a seventh character follows
+            may = ("exact", "stem", "under") if row.system == ICD_10_CM else ("exact",)  # only there codes follow
             if not row.verified_by or row.match not in may:
                 what = f"verifiedBy is empty, or match is not {' or '.join(may)}"
                 raise RuleBookError(what, where=where, fix="Fill it in")
@@ -133,13 +137,14 @@ class Terminology:
         self.sha256 = hashlib.sha256(text.encode()).hexdigest()
         self._exact: dict[tuple[str, str, str], LevelRange | None] = {}
         self._stems: dict[tuple[str, str, str], LevelRange | None] = {}
+        self._under: dict[tuple[str, str, str], LevelRange | None] = {}
+        tables = {"exact": self._exact, "stem": self._stems, "under": self._under}
         for row in rows:
             if row.value_set not in self.ids:
                 raise self._unknown(row.value_set, "codes.csv")
-            table = self._exact if row.match == "exact" else self._stems
             levels = LevelRange.parse(row.levels) if row.levels else None
-            table[row.value_set, row.system, _plain(row.system, row.code)] = levels
-        self._lengths = sorted({len(stem) for _, _, stem in self._stems}, reverse=True)
+            tables[row.match][row.value_set, row.system, _plain(row.system, row.code)] = levels
+        self._lengths = sorted({len(stem) for _, _, stem in (*self._stems, *self._under)}, reverse=True)
 
     @classmethod
     def load(cls, path: Path = PROFILES) -> Terminology:
@@ -179,6 +184,9 @@ class Terminology:
             key = (value_set_id, system, plain[:length])
             if key in self._stems and (tail := _TAIL.fullmatch(plain, length)):
                 return Match(value_set_id, system, code, self._stems[key], sequela=tail[1] == "S")
+            if key in self._under:
+                sequela = len(plain) == _FULL_LENGTH and plain.endswith("S")
+                return Match(value_set_id, system, code, self._under[key], sequela)
         return None
 
     def _unknown(self, value_set_id: str, where: str = "") -> PathwayError:

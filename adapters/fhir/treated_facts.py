@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
-from adapters.fhir.person_facts import NEUROLOGY, answered
-from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened
+from adapters.fhir.person_facts import answered, examined
+from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened, reference_of
 from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind
-from pathway.facts import Fact, Reason, unknown
+from pathway.facts import Fact, Reason, Value, unknown
 from pathway.levels import UNSPECIFIED, LevelRange
 
 DESTINATIONS: Final = ("canal", "foramen", "epidural-veins", "paravertebral-veins", "disc", "soft-tissue", "lungs")
+
+
+OBSERVED: Final = timedelta(days=30)
+"""How long after cement a check still counts as one of it. A project default of 2026-11-22, awaiting sign-off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +39,31 @@ class TreatedReader:
         yield self._against_proof()
         yield from self._leaks()
         yield self._neurology()
-        rows = [f for f in self.chart.named("chest-check") if f.at >= self.event.onset_at]
-        yield answered(
-            self.chart, "chest-after-cement", "chest-check", {"normal": "normal", "symptoms": "symptoms"}, rows
-        )
+        rows = [f for f in self.chart.named("chest-check") if self._is_check(f)]
+        states: dict[str, Value] = {"normal": "normal", "symptoms": "symptoms"}
+        yield answered(self.chart, "chest-after-cement", "chest-check", states, rows)
         yield self._ct()
         yield self._cause()
         yield self._referral()
 
+    @property
+    def _over_at(self) -> datetime:
+        """The latest instant at which the procedure can have been done; a date alone means the end of that day."""
+        own = [e for e in self.chart.cement if e.resource.reference in self.event.sources and e.when is not None]
+        return max((e.when.latest for e in own if e.when is not None), default=self.event.onset_at)
+
+    def _is_check(self, finding: Finding) -> bool:
+        """Whether a finding was surely made after the procedure, and in the time in which it speaks of it.
+
+        A sign of danger needs no upper bound: what warns is never too late to be heard.
+        """
+        worrying = finding.answer not in ("normal", "")
+        return finding.at >= self._over_at and (worrying or finding.at <= self._over_at + OBSERVED)
+
     def _against_proof(self) -> Fact:
         """The vertebrae that were fresh and tender before the procedure, against the one that was cemented."""
         datum, sources = "cemented-against-proof", self.event.sources
-        proven: list[str] = []
-        for level in assessed_levels(self.chart):
-            reader = LevelReader(self.chart, level, self.event.onset_at)
-            if (
-                level != UNSPECIFIED
-                and reader.acuity().value == "oedema-or-uptake"
-                and reader.tenderness().value in ("at-level", "one-level-off")
-            ):
-                proven.append(level)
+        proven = [level for level in assessed_levels(self.chart) if self._was_proven(level)]
         words = {"proven": ", ".join(proven)} if proven else {}
         if self.level in proven:
             return Fact(datum, "proven", at=self.chart.as_of, sources=sources, detail=words)
@@ -65,62 +75,102 @@ class TreatedReader:
         value = "other-level-proven" if missed else "nothing-proven"
         return Fact(datum, value, at=self.chart.as_of, sources=sources, detail=words)
 
+    def _was_proven(self, level: str) -> bool:
+        """Whether a vertebra was fresh and tender before the procedure, and not cemented by an earlier one."""
+        if level == UNSPECIFIED:
+            return False
+        earlier = [
+            e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE and e.onset_at < self.event.onset_at
+        ]
+        if any(level in event.levels for event in earlier):
+            return False
+        reader = LevelReader(self.chart, level, self._over_at)
+        return reader.acuity().value == "oedema-or-uptake" and reader.tenderness().value in (
+            "at-level",
+            "one-level-off",
+        )
+
     def _leaks(self) -> Iterator[Fact]:
         """The operator's latest statement per destination; a leak named as a complication is a leak."""
         rows = [f for f in self.chart.named("cement-leak") if self._is_about_this(f)]
         named = self._complications()
         for destination in DESTINATIONS:
             datum = f"leak-{destination}"
-            said = [f for f in rows if f.parts.get(destination) in ("present", "absent")]
-            leak = [f for f in said if f.parts[destination] == "present"]
+            leak = [f for f in rows if f.parts.get(destination) == "present"]
+            none = [f for f in rows if f.parts.get(destination) == "absent" and self._names_this_level(f)]
             sources = tuple(f.source for f in leak) or named.get(destination, ())
             if destination in named or any(f.confirmed for f in leak):
                 yield Fact(datum, True, at=self.event.onset_at, sources=sources)
             elif leak:
                 yield unknown(datum, Reason.UNCONFIRMED, candidate=True, at=leak[-1].at, sources=sources)
-            elif said and said[-1].confirmed:
-                yield Fact(datum, False, at=said[-1].at, sources=(said[-1].source,))
-            elif said:
-                yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=said[-1].at, sources=(said[-1].source,))
+            elif none and none[-1].confirmed:
+                yield Fact(datum, False, at=none[-1].at, sources=(none[-1].source,))
+            elif none:
+                yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=none[-1].at, sources=(none[-1].source,))
+
+    def _names_this_level(self, finding: Finding) -> bool:
+        """No leak without a level clears a vertebra only where the event had just the one."""
+        return finding.level == self.level or len(self.event.levels) == 1
 
     def _is_about_this(self, finding: Finding) -> bool:
-        """Whether a statement is of this event (it refers to it, or to none and follows it) and of this vertebra."""
-        procedures = [r for r in finding.about if r.startswith("Procedure/")]
-        ours = bool(set(procedures) & set(self.event.sources)) if procedures else finding.at >= self.event.onset_at
-        return ours and finding.level in (self.level, UNSPECIFIED)
+        """Whether a statement is of this event and may be of this vertebra.
+
+        It is of the event that it refers to; one that refers to none we know is of the last event before it.
+        """
+        if finding.level not in (self.level, UNSPECIFIED):
+            return False
+        events = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE]
+        named = [e for e in events if set(finding.about) & set(e.sources)]
+        before = sorted((e for e in events if e.onset_at <= finding.latest), key=lambda e: e.onset_at)
+        return any(event.id == self.event.id for event in (named or before[-1:]))
 
     def _complications(self) -> dict[str, tuple[str, ...]]:
         """Destinations that the event's procedures name as complications, where the procedure is at this vertebra."""
         found: dict[str, tuple[str, ...]] = {}
         for event in self.chart.cement:
             same = event.resource.reference in self.event.sources
-            if same and event.sighting.place.level in (self.level, UNSPECIFIED):
+            if same and event.place.level in (self.level, UNSPECIFIED):
                 for coding in codings(event.resource.body.get("complication")):
                     if coding.get("system") == LEAK and coding.get("code") in DESTINATIONS:
                         found[str(coding["code"])] = (event.resource.reference,)
         return found
 
     def _neurology(self) -> Fact:
-        rows = [f for f in self.chart.named("neurological-examination") if f.at >= self.event.onset_at]
-        exam = answered(self.chart, "neurology-after-cement", "neurological-examination", NEUROLOGY, rows)
         for resource, standing in self.chart.conditions("neurologic-emergency"):
-            if standing == "active" and self.chart.dated(resource) >= self.event.onset_at:
-                at = self.chart.dated(resource)
+            at = self.chart.dated(resource)
+            if standing == "active" and at >= self.event.onset_at:
                 return Fact("neurology-after-cement", "cord-or-cauda", at=at, sources=(resource.reference,))
-        return exam
+        rows = [f for f in self.chart.named("neurological-examination") if self._is_check(f)]
+        return examined(rows, "neurology-after-cement")
 
     def _ct(self) -> Fact:
+        """A CT of the spine after the procedure; one that does not say what it shows is unconfirmed."""
+        found: list[Fact] = []
         for study in self.chart.of_type("ImagingStudy"):
             when = happened(study.body, self.chart.zone)
-            modalities = [
-                study.body.get("modality") or [],
-                *(s.get("modality") for s in study.body.get("series") or ()),
-            ]
-            flat = [m for item in modalities for m in (item if isinstance(item, list) else [item]) if m]
-            done = study.body.get("status") == "available" and when is not None and when.earliest >= self.event.onset_at
-            if done and self.chart.terms.match("ct-modality", flat) and when is not None:
-                return Fact("ct-after-cement", True, at=when.earliest, sources=(study.reference,))
-        return unknown("ct-after-cement")
+            if study.body.get("status") != "available" or when is None or when.earliest < self._over_at:
+                continue
+            if self.chart.terms.match("ct-modality", _modalities(study.body)):
+                shows = self._shows_spine(study.body)
+                if shows:
+                    return Fact("ct-after-cement", True, at=when.earliest, sources=(study.reference,))
+                if shows is None:
+                    sources = (study.reference,)
+                    found.append(unknown("ct-after-cement", Reason.UNCONFIRMED, candidate=True, sources=sources))
+        return found[-1] if found else unknown("ct-after-cement")
+
+    def _shows_spine(self, body: Mapping[str, Any]) -> bool | None:
+        """Whether a study shows the spine, by its body sites or by the order behind it; None if it does not say."""
+        sites = [c for part in body.get("series") or () for c in [part.get("bodySite")] if c]
+        if any(self.chart.terms.match(name, sites) for name in ("vertebral-level", "spine-site")):
+            return True
+        orders = {reference_of(order) for order in body.get("basedOn") or ()}
+        spine = {
+            r.reference
+            for r in self.chart.of_type("ServiceRequest")
+            if code_in(ORDER, r.body.get("code")) == "spine-ct"
+        }
+        return True if orders & spine else (False if sites else None)
 
     def _cause(self) -> Fact:
         fractured = [e for e in self.chart.episodes if e.kind is EpisodeKind.FRACTURE]
@@ -136,15 +186,16 @@ class TreatedReader:
         since = self.event.onset_at - SAME_FRACTURE
         standing: dict[str, Fact] = {}
         for request in self.chart.of_type("ServiceRequest"):
-            when = happened(request.body, self.chart.zone)
-            if (
-                code_in(ORDER, request.body.get("code")) != "osteoporosis-referral"
-                or when is None
-                or when.latest < since
-            ):
+            body, when = request.body, happened(request.body, self.chart.zone)
+            if code_in(ORDER, body.get("code")) != "osteoporosis-referral" or body.get("doNotPerform"):
                 continue
-            status = {"completed": "kept", "active": "placed", "on-hold": "placed"}.get(str(request.body.get("status")))
-            if status:
-                fact = Fact("osteoporosis-referral", status, at=when.earliest, sources=(request.reference,))
-                standing[status] = fact
+            status = {"completed": "kept", "active": "placed", "on-hold": "placed"}.get(str(body.get("status")))
+            if status and when is not None and when.latest >= since:
+                sources = (request.reference,)
+                standing[status] = Fact("osteoporosis-referral", status, at=when.earliest, sources=sources)
         return standing.get("kept") or standing.get("placed") or unknown("osteoporosis-referral")
+
+
+def _modalities(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The modalities of a study and of its series."""
+    return [*(body.get("modality") or ()), *(s["modality"] for s in body.get("series") or () if s.get("modality"))]

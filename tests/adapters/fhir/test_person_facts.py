@@ -18,7 +18,7 @@ def fact(record: Record, datum: str, days_ago: float = 0) -> Fact:
 
 def test_an_empty_record_knows_only_age_and_what_age_settles() -> None:
     facts = case_of(person(age=80)).person.facts
-    assert {key for key, value in facts.items() if value.known} == {"age", "pregnancy"}
+    assert {key for key, value in facts.items() if value.known} == {"age", "deceased", "pregnancy"}
     assert {f.reason for f in facts.values() if not f.known} == {Reason.NOT_RECORDED}
 
 

@@ -1,0 +1,170 @@
+"""What must hold for every rule, parameter, citation and datum that we ship; every offender is listed."""
+
+import re
+
+import pytest
+
+from pathway import messages
+from pathway.completions import weaker_than_truth
+from pathway.conditions import leaves
+from pathway.rulebook import Rule, RuleSet, Stratum
+from pathway.vocabulary import Datum
+from tests.rules.book import ALL, BOOK, RULES, of
+
+SETS = list(BOOK.sets.values())
+STATUSES = {"read", "abstract", "secondary", "project-default"}
+DAY = re.compile(r"20\d\d-[01]\d-[0-3]\d")
+
+READ_BY_DERIVED_DATA = {
+    "days-since-onset": "care, change of pain and the age of studies count from onset; people see it on the card",
+    "height-loss": "says whether a neighbour is deformed, so whether tenderness one level off may count",
+}
+"""Data that no rule compares and no message names, and what they are for."""
+
+DETAILS = {
+    "acuity-imaging": {"finding", "technique"},
+    "cemented-against-proof": {"proven"},
+    "infection": {"finding"},
+    "level-order": {"range"},
+    "pregnancy": {"finding"},
+    "tenderness": {"place", "note"},
+}
+"""The words beside its value that the fact builder gives with a datum, for messages."""
+
+every_rule = pytest.mark.parametrize("rule", ALL, ids=lambda rule: rule.id)
+every_set = pytest.mark.parametrize("rule_set", SETS, ids=lambda rule_set: rule_set.id)
+every_datum = pytest.mark.parametrize("datum", BOOK.vocabulary.data.values(), ids=lambda datum: datum.id)
+every_citation = pytest.mark.parametrize(
+    ("rule", "citation"),
+    [(rule.id, one) for rule in ALL for one in (rule.document or {}).get("evidence", ())],
+    ids=lambda part: part if isinstance(part, str) else part["label"][:40],
+)
+every_parameter = pytest.mark.parametrize(
+    ("rule", "id_", "body"),
+    [(rule, id_, body) for rule in ALL for id_, body in (rule.document or {}).get("parameters", {}).items()],
+    ids=lambda part: part.id if isinstance(part, Rule) else str(part)[:40],
+)
+
+
+@every_rule
+def test_no_condition_is_weaker_than_the_truth(rule: Rule) -> None:
+    assert [weaker_than_truth(condition) for condition in rule.conditions()] == [None] * len(rule.conditions())
+
+
+@every_rule
+def test_the_id_is_the_file(rule: Rule) -> None:
+    assert (RULES / f"{rule.id.replace('.', '/')}.yaml").is_file()
+
+
+@every_rule
+def test_catalogue_ids_look_like_those_of_the_catalogue(rule: Rule) -> None:
+    ids = (rule.document or {}).get("catalogue", [])
+    assert [id_ for id_ in ids if not re.fullmatch("[A-Z]-[0-9]{2}", id_)] == []
+    assert len(ids) == len(set(ids))
+
+
+@every_rule
+def test_every_field_of_a_message_can_be_rendered(rule: Rule) -> None:
+    """A field is the level, a datum in sight, or a part of one: date, reason, or a detail that the builder gives."""
+    seen = [datum for datum in BOOK.vocabulary.data.values() if rule.scope.sees(datum.scope)]
+    for text in rule.say.values():
+        messages.check(text, [*rule.reads(), *(datum.id for datum in seen)], rule.id)
+        for field in messages.FIELD.findall(text):
+            name, _, part = field.partition(".")
+            assert field in rule.reads() or part in {"", "date", "reason"} | DETAILS.get(name, set()), field
+
+
+@every_rule
+def test_messages_are_sentences_without_a_stop(rule: Rule) -> None:
+    assert [text for text in rule.say.values() if not re.match(r"[A-Z{]", text) or text.endswith(".")] == []
+
+
+@every_rule
+def test_what_a_rule_asks_for_is_declared(rule: Rule) -> None:
+    """A gate or flag that is unknown must lead to a request: by each datum, or by the rule."""
+    assert rule.ask == "" or rule.ask in BOOK.vocabulary.asks
+    if rule.role in ("gate", "flag"):
+        assert [name for name in rule.reads() if not (BOOK.vocabulary[name].ask or rule.ask)] == []
+
+
+@every_rule
+def test_every_parameter_is_used(rule: Rule) -> None:
+    raw = rule.document or {}
+    used = re.findall(r"[a-z][a-z-]*", " ".join(str(raw.get(key)) for key in ("when", "closed-by", "due")))
+    assert set(rule.parameters) <= set(used)
+
+
+@every_rule
+def test_an_unconfirmed_positive_counts_for_alerts_only(rule: Rule) -> None:
+    counted = [leaf.datum.id for part in rule.conditions() for leaf in leaves(part) if leaf.unconfirmed]
+    assert rule.priority in ("stat", "asap") or counted == []
+
+
+@every_citation
+def test_a_citation_says_what_how_strong_when_read_and_how(rule: str, citation: dict[str, str]) -> None:
+    assert set(citation) == {"label", "strength", "read", "status"}
+    assert all(isinstance(text, str) and text for text in citation.values())
+    assert citation["status"] in STATUSES
+    assert DAY.fullmatch(citation["read"])
+
+
+@pytest.mark.parametrize(
+    "rule", [r for s in (Stratum.CRITERIA, Stratum.OBLIGATIONS) for r in of(s)], ids=lambda r: r.id
+)
+def test_criteria_and_obligations_cite_something(rule: Rule) -> None:
+    assert (rule.document or {})["evidence"]
+
+
+@every_parameter
+def test_a_parameter_says_value_unit_status_and_date(rule: Rule, id_: str, body: dict[str, object]) -> None:
+    assert set(body) == {"value", "unit", "status", "set-on"}
+    assert not isinstance(body["value"], str | bool), "a number, not a text"
+    assert body["status"] in STATUSES
+    assert DAY.fullmatch(str(body["set-on"]))
+    assert rule.parameters[id_].unit == body["unit"]
+
+
+@pytest.mark.parametrize("id_", sorted({id_ for rule in of(Stratum.CRITERIA) for id_ in rule.parameters}))
+def test_a_parameter_of_criteria_has_one_value_everywhere(id_: str) -> None:
+    found = {(rule.parameters[id_].value, rule.parameters[id_].unit) for rule in ALL if id_ in rule.parameters}
+    assert len(found) == 1
+
+
+@every_set
+def test_what_is_shipped_is_a_draft_that_nobody_approved(rule_set: RuleSet) -> None:
+    assert rule_set.status == "draft"
+    assert rule_set.document["ruleset"]["approvers"] == []
+
+
+@every_set
+def test_the_header_holds_what_a_header_may_hold(rule_set: RuleSet) -> None:
+    """A key with a typo would be passed over: `refusal` would make every missing datum of a refusal asked for."""
+    header = rule_set.document["ruleset"]
+    always = {"id", "kind", "version", "title", "question", "status", "effective", "approvers", "developer", "funding"}
+    deciding = {"shared", "hit-order", "refusals"} if rule_set.recommendations else set()
+    assert set(header) == always | {"sources"} | deciding
+    assert header["kind"] in ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", header["version"])
+    assert DAY.fullmatch(header["effective"]["from"])
+
+
+@every_set
+def test_a_rule_set_shows_its_source_attributes(rule_set: RuleSet) -> None:
+    assert set(rule_set.document["ruleset"]["sources"]) == {
+        "citation", "developer", "funding", "released-on", "race", "ethnicity", "language", "sexual-orientation",
+        "gender-identity", "sex", "date-of-birth", "social-determinants", "health-status-assessments",
+        "predictive-attributes",
+    }  # fmt: skip
+
+
+@every_datum
+def test_every_datum_is_used_or_says_why_not(datum: Datum) -> None:
+    read = {name for rule in ALL for name in rule.reads()}
+    said = {field for rule in ALL for text in rule.say.values() for field in messages.FIELD.findall(text)}
+    used = datum.id in read or datum.id in {field.partition(".")[0] for field in said}
+    assert used is not (datum.id in READ_BY_DERIVED_DATA)
+
+
+@pytest.mark.parametrize("ask", BOOK.vocabulary.asks)
+def test_every_ask_is_used(ask: str) -> None:
+    assert ask in {datum.ask for datum in BOOK.vocabulary.data.values()} | {rule.ask for rule in ALL}
