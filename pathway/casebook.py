@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -16,16 +16,12 @@ from pathway.compiler import Statement
 from pathway.conditions import Leaf, leaves
 from pathway.errors import PathwayError, RuleBookError
 from pathway.facts import Interval, Reason, Value
+from pathway.forms import Stratum
 from pathway.kleene import explain, usable
-from pathway.rulebook import VERDICTS, Rule, RuleBook, Stratum, bounds
+from pathway.rulebook import Rule, RuleBook, bounds
 from pathway.verdicts import Judge, Verdict
 from pathway.vocabulary import NUMERIC, Datum, Vocabulary
 
-_SAYS: Final[Mapping[Stratum, tuple[str, ...]]] = {
-    Stratum.CRITERIA: VERDICTS,
-    Stratum.RECOMMENDATION: ("reason",),
-    Stratum.OBLIGATIONS: ("open", "closed"),
-}
 _SENTENCE: Final = re.compile(r"[A-Z0-9]\S*(?: \S+){2,}(?<!\.)")
 
 
@@ -195,12 +191,9 @@ def _point(datum: Datum, value: Value) -> Decimal | None:
 
 
 def _unsayable(rule: Rule, vocabulary: Vocabulary) -> Iterator[RuleBookError]:
-    """Messages that are missing, unknown, or name what an instance of the rule cannot see."""
+    """Messages that name what an instance of the rule cannot see."""
     where = f"{rule.id.replace('.', '/')}.yaml: {rule.id}"
     names = [*rule.reads(), *(d.id for d in vocabulary.data.values() if rule.scope.sees(d.scope))]
-    wanted = _SAYS[rule.stratum]
-    if set(rule.say) != set(wanted):
-        yield RuleBookError("say holds other messages than it should", where=where, fix=f"Say: {', '.join(wanted)}")
     for text in rule.say.values():
         try:
             messages.check(text, names, where)

@@ -1,9 +1,9 @@
 """Case files: named examples beside each rule, read into the views that the rule would see.
 
 `<rule>.cases.yaml` holds `rule`, `base` (defaults of every case) and `cases`. A case has a `name` that is a sentence,
-`facts`, for later strata `criteria` and `outcome`, `standing` where the task is open already, `expect`, and `says` where
-the message itself is to be held. What a case does not name is not recorded; a criterion that it does not name is unknown.
-Every fault names file, rule and case.
+`facts`, for later strata `criteria` and `outcome`, `standing` where the task is open already, `expect`, and `says`
+where the message itself is to be held. What a case does not name is not recorded; a criterion that it does not name is
+unknown. Every fault names file, rule and case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathway import messages, strict_yaml
 from pathway.conditions import SECONDS, leaves
 from pathway.errors import BadInputError, RuleBookError
 from pathway.facts import Fact, Interval, Reason, Sheet, Value, unknown
-from pathway.rulebook import VERDICTS, Rule, RuleBook, Stratum
+from pathway.forms import VERDICTS, Stratum
+from pathway.rulebook import Rule, RuleBook
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
 
 AS_OF: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)

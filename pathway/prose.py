@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from pathway.conditions import Op, leaves
-from pathway.rulebook import Rule, Stratum
+from pathway.forms import Stratum
+from pathway.rulebook import Rule
 from pathway.vocabulary import Datum
 
 _WORDS: Final[Mapping[str, str]] = {

@@ -8,26 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from pathway import strict_yaml
+from pathway import forms, strict_yaml
 from pathway.canonical import canonical, sha256
 from pathway.conditions import SECONDS, Condition, Leaf, Parameter, Reader, leaves
 from pathway.errors import RuleBookError
+from pathway.forms import VERDICTS, Stratum
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
-
-VERDICTS: Final = ("met", "not-met", "unknown")
-
-
-class Stratum(StrEnum):
-    """The three strata; each is closed before the next begins."""
-
-    CRITERIA = "criteria"
-    RECOMMENDATION = "recommendation"
-    OBLIGATIONS = "obligations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,64 +137,19 @@ def _documents(folder: Path, root: Path) -> list[dict[str, Any]]:
             raise RuleBookError(
                 "the id does not follow from the file's name", where=where, fix=f"Write id: {folder.name}.{path.stem}"
             )
-        _check_keys(document, where, path.read_text(encoding="utf-8"))
+        forms.check_rule(document, where, path.read_text(encoding="utf-8"))
         documents.append(document)
     return documents
-
-
-_RULE_KEYS: Final = (
-    "id", "title", "stratum", "scope", "catalogue", "role", "per", "parameters", "outcome", "when", "closed-by",
-    "lasts-through", "task", "due", "owner", "priority", "ask", "say", "evidence",
-)  # fmt: skip
-_NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {
-    Stratum.CRITERIA: ("role", "when", "say", "evidence"),
-    Stratum.RECOMMENDATION: ("outcome", "when", "say"),
-    Stratum.OBLIGATIONS: ("per", "when", "closed-by", "task", "due", "owner", "priority", "say", "evidence"),
-}
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "stratum": tuple(Stratum),
-    "scope": tuple(Scope),
-    "role": ("gate", "flag", "note"),
-    "per": ("patient", "episode", "procedure"),
-    "priority": ("routine", "urgent", "asap", "stat"),
-    "owner": ("coordinator", "nurse", "clinician", "operator", "on-call"),
-}
-
-
-def _check_keys(document: Mapping[str, Any], where: str, text: str) -> None:
-    """Known keys, in the one order, each with an allowed value; the message names file, line, key and fix."""
-    known = [key for key in document if key in _RULE_KEYS]
-    for key in document:
-        if key not in _RULE_KEYS:
-            raise RuleBookError(
-                f"unknown key {key!r}",
-                where=f"{where}:{strict_yaml.line_of(text, key)}",
-                fix=f"Known keys, in order: {', '.join(_RULE_KEYS)}",
-            )
-    if known != sorted(known, key=_RULE_KEYS.index):
-        raise RuleBookError("the keys are out of order", where=where, fix=f"Order: {', '.join(_RULE_KEYS)}")
-    for key, choices in _CHOICES.items():
-        if key in document and document[key] not in choices:
-            raise RuleBookError(
-                f"{key} {document[key]!r} is not known",
-                where=f"{where}:{strict_yaml.line_of(text, key)}",
-                fix=f"One of: {', '.join(choices)}",
-            )
 
 
 def from_document(document: Mapping[str, Any]) -> RuleSet:
     """The rule set in a release document, checked as a whole. The same for working files and frozen releases."""
     header: Mapping[str, Any] = document["ruleset"]
     vocabulary = Vocabulary.from_document(document["vocabulary"])
-    for key in ("id", "kind", "version", "title", "question", "status", "effective", "approvers", "sources"):
-        if key not in header:
-            raise RuleBookError(f"key {key!r} is missing", where=f"{header.get('id')}/ruleset.yaml", fix="Add it")
-    if header["status"] == "active" and len(header["approvers"]) < 2:
-        raise RuleBookError(
-            "an active rule set names two approvers", where=f"{header['id']}/ruleset.yaml", fix="Keep it draft"
-        )
+    forms.check_header(header)
     by_stratum: dict[Stratum, list[Mapping[str, Any]]] = {stratum: [] for stratum in Stratum}
     for raw in document["rules"]:
+        forms.check_rule(raw, str(raw.get("id")))
         by_stratum[Stratum(raw["stratum"])].append(raw)
     criteria = [_rule(raw, _names(vocabulary, (), raw)) for raw in by_stratum[Stratum.CRITERIA]]
     verdicts = [_verdict_datum(rule) for rule in criteria]
@@ -244,10 +188,7 @@ def _outcome_datum(header: Mapping[str, Any]) -> Datum:
 def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum]) -> Rule:
     where = str(raw["id"])
     stratum = Stratum(raw["stratum"])
-    for key in _NEEDED[stratum]:
-        if key not in raw:
-            raise RuleBookError(f"key {key!r} is missing", where=where, fix=f"A rule of {stratum} says it")
-    parameters = {key: _parameter(key, body, where) for key, body in raw.get("parameters", {}).items()}
+    parameters = {key: forms.parameter(key, body, where) for key, body in raw.get("parameters", {}).items()}
     reader = Reader(names, parameters, where)
     due = raw.get("due")
     return Rule(
@@ -259,15 +200,6 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum]) -> Rule:
         lasts_through=tuple(raw.get("lasts-through", ())),
         owner=raw.get("owner", ""), priority=raw.get("priority", ""), document=raw,
     )  # fmt: skip
-
-
-def _parameter(key: str, body: Mapping[str, Any], where: str) -> Parameter:
-    for name in ("value", "unit", "status", "set-on"):
-        if name not in body:
-            raise RuleBookError(
-                f"parameter {key!r} lacks {name!r}", where=where, fix="Give value, unit, status, set-on"
-            )
-    return Parameter(key, Decimal(body["value"]), body["unit"], body["status"], body["set-on"])
 
 
 def _due(raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str) -> Due:
@@ -293,8 +225,6 @@ def _check_whole(rule_set: RuleSet) -> None:
         seen.add(rule.id)
         if rule.ask and rule.ask not in rule_set.vocabulary.asks:
             raise RuleBookError(f"ask {rule.ask!r} is not declared", where=rule.id, fix="Add it to the vocabulary")
-        for citation in (rule.document or {}).get("evidence", ()):
-            _check_citation(citation, rule.id)
     outcomes = {rule.outcome for rule in rule_set.recommendations}
     for rule in rule_set.obligations:
         strange = [outcome for outcome in rule.lasts_through if outcome not in outcomes]
@@ -303,16 +233,6 @@ def _check_whole(rule_set: RuleSet) -> None:
     if outcomes != set(rule_set.hit_order) or not rule_set.refusals <= outcomes:
         raise RuleBookError(
             "hit order, refusals and rules name different outcomes", where=where, fix="One rule or more per outcome"
-        )
-
-
-def _check_citation(citation: Mapping[str, Any], where: str) -> None:
-    for key in ("label", "strength", "read", "status"):
-        if key not in citation:
-            raise RuleBookError(f"a citation lacks {key!r}", where=where, fix="Give label, strength, read, status")
-    if citation["status"] not in ("read", "abstract", "secondary", "project-default"):
-        raise RuleBookError(
-            f"a citation with status {citation['status']!r} may not ship", where=where, fix="Read the source first"
         )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pathway import rulebook
 from pathway.casefiles import CaseFile, all_rules, read
-from pathway.rulebook import Rule, Stratum
+from pathway.forms import Stratum
+from pathway.rulebook import Rule
 from pathway.strata import Machine
 
 RULES = Path(__file__).parents[2] / "rules"

@@ -12,7 +12,8 @@ from pathway.casefiles import AS_OF
 from pathway.compiler import Statement
 from pathway.conditions import All, AnyOf, Condition, Leaf, Op, leaves
 from pathway.facts import Fact
-from pathway.rulebook import VERDICTS, Rule
+from pathway.forms import VERDICTS
+from pathway.rulebook import Rule
 from pathway.verdicts import Judge
 from pathway.vocabulary import Scope
 from tests.rules.book import BOOK, CANDIDACY, machines
@@ -32,6 +33,8 @@ ASKED_ELSEWHERE = {
     "shared.level-named": "never not-met: no source records that a vertebra is not named",
     "shared.osteoporotic-fracture": "unknown only together with the cause, which is asked for",
     "candidacy.not-yet-cemented": "after-cement.name-cemented-level asks the operator",
+    "candidacy.no-cement-before-onset": "a statement about the record, which the builder always makes",
+    "shared.alive": "a statement about the record, which the builder always makes",
 }
 """Gates whose gap opens no task in this rule set, and why."""
 

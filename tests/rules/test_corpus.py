@@ -7,7 +7,8 @@ import pytest
 from pathway import messages
 from pathway.completions import weaker_than_truth
 from pathway.conditions import leaves
-from pathway.rulebook import Rule, RuleSet, Stratum
+from pathway.forms import Stratum
+from pathway.rulebook import Rule, RuleSet
 from pathway.vocabulary import Datum
 from tests.rules.book import ALL, BOOK, RULES, of
 
@@ -141,8 +142,8 @@ def test_the_header_holds_what_a_header_may_hold(rule_set: RuleSet) -> None:
     """A key with a typo would be passed over: `refusal` would make every missing datum of a refusal asked for."""
     header = rule_set.document["ruleset"]
     always = {"id", "kind", "version", "title", "question", "status", "effective", "approvers", "developer", "funding"}
-    deciding = {"shared", "hit-order", "refusals"} if rule_set.recommendations else set()
-    assert set(header) == always | {"sources"} | deciding
+    deciding = {"hit-order", "refusals"} if rule_set.recommendations else set()
+    assert set(header) == always | {"sources", "shared"} | deciding
     assert header["kind"] in ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
     assert re.fullmatch(r"\d+\.\d+\.\d+", header["version"])
     assert DAY.fullmatch(header["effective"]["from"])

@@ -36,7 +36,7 @@ def outcomes(person: Person) -> list[str]:
 @given(people())
 @example(WELL)
 @example(CEMENTED)
-@rounds(10_000)
+@rounds(5_000)
 def test_each_level_gets_exactly_one_outcome(person: Person) -> None:
     case = person.case()
     rows = body(person)["levels"]
@@ -45,7 +45,7 @@ def test_each_level_gets_exactly_one_outcome(person: Person) -> None:
 
 
 @given(people(most=12))
-@rounds(10_000)
+@rounds(5_000)
 def test_the_same_facts_give_the_same_bytes_in_any_order_and_on_replay(person: Person) -> None:
     made = decide(person.case(), machines())
     assert decide(person.case(order=-1), machines()).to_bytes() == made.to_bytes()
@@ -67,7 +67,7 @@ def test_no_gate_with_an_unknown_datum_yields_candidate(datum: str) -> None:
 
 
 @given(people(most=2))
-@rounds(10_000)
+@rounds(5_000)
 def test_a_candidate_has_met_every_gate(person: Person) -> None:
     for row in body(person)["levels"]:
         verdicts = {criterion["id"]: criterion["verdict"] for criterion in row["criteria"]}

@@ -1,6 +1,7 @@
 """What may never happen, whatever the facts: an alarm that falls silent, a loop that closes without its evidence."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from typing import Any
@@ -14,15 +15,18 @@ from pathway.completions import representatives
 from pathway.conditions import Leaf, leaves
 from pathway.decide import decide
 from pathway.facts import Fact, Reason, Value, unknown
+from pathway.forms import Stratum
 from pathway.kleene import evaluate
-from pathway.rulebook import Rule, Stratum
+from pathway.rulebook import Rule
 from pathway.vocabulary import Scope
 from tests.rules.book import BOOK, machines, of
 from tests.rules.people import POOLS, Person, known, people, rounds, unknowns, values
 
 ALERTS = {rule.id: rule for rule in of(Stratum.OBLIGATIONS) if rule.priority in ("stat", "asap")}
 LEAKS = [id_ for id_ in BOOK.vocabulary.data if id_.startswith("leak-")]
-CEMENTED = people(most=6).map(lambda person: Person(person.person, person.levels, {"L1": {}}, person.standing))
+ALIVE = known("deceased", False)
+LIVING = people(most=6).map(lambda person: person.but(Scope.PATIENT, "patient", ALIVE))
+CEMENTED = LIVING.map(lambda person: replace(person, treated={"L1": {}}))
 
 
 def obligations(person: Person) -> list[dict[str, Any]]:
@@ -42,13 +46,16 @@ def test_there_are_alerts() -> None:
 
 
 def contradicts(before: Fact, learned: Value) -> bool:
-    """Whether an answer takes back what an unconfirmed record had said."""
-    return before.reason is Reason.UNCONFIRMED and before.candidate != learned
+    """Whether an answer takes back what an unconfirmed record had said. A death ends every task."""
+    died = before.datum == ALIVE.datum and learned is True
+    return died or (before.reason is Reason.UNCONFIRMED and before.candidate != learned)
 
 
 def facts_of(asked: list[Leaf]) -> list[Fact]:
-    """Ways to know or not know one datum: each value, each as unconfirmed, and not at all."""
+    """Ways to know or not know one datum: each value, each as unconfirmed, not at all. A verdict is always there."""
     datum = asked[0].datum
+    if datum.id not in BOOK.vocabulary.data:
+        return [Fact(datum.id, verdict) for verdict in datum.values]
     found = [unknown(datum.id)]
     for value in representatives(datum, asked):
         found += [known(datum.id, value), unknown(datum.id, Reason.UNCONFIRMED, candidate=value, at=AS_OF)]
@@ -92,7 +99,7 @@ ALARMING = [
 @given(CEMENTED, st.sampled_from(ALARMING), st.randoms(use_true_random=False))
 @rounds(3_000)
 def test_one_more_answer_never_silences_an_open_alert(person: Person, alarm: tuple[Scope, Fact], rng: Any) -> None:
-    person = Person(person.person, person.levels, person.treated, standing=True).but(alarm[0], "L1", alarm[1])
+    person = replace(person, standing=True).but(alarm[0], "L1", alarm[1])
     before = {key for key, state in states(person).items() if state == "open" and key[1] in ALERTS}
     for scope, instance, datum in unknowns(person):
         value = rng.choice(values(datum))
@@ -105,7 +112,7 @@ def test_one_more_answer_never_silences_an_open_alert(person: Person, alarm: tup
 # --- named promises
 
 
-@given(people(most=6), st.sampled_from(["deficit", "cord-or-cauda"]), st.booleans(), st.integers(0, 90))
+@given(LIVING, st.sampled_from(["deficit", "cord-or-cauda"]), st.booleans(), st.integers(0, 90))
 @rounds(3_000)
 def test_a_neurological_deficit_is_never_without_an_emergency_task(
     person: Person, finding: str, confirmed: bool, days: int
