@@ -225,6 +225,11 @@ def _check_whole(rule_set: RuleSet) -> None:
         seen.add(rule.id)
         if rule.ask and rule.ask not in rule_set.vocabulary.asks:
             raise RuleBookError(f"ask {rule.ask!r} is not declared", where=rule.id, fix="Add it to the vocabulary")
+        if rule.role in ("gate", "flag") and not rule.ask:
+            mute = [name for name in rule.reads() if not rule_set.vocabulary[name].ask]
+            if mute:
+                fix = "Give the rule or the datum an ask: what is missing has to be asked for"
+                raise RuleBookError(f"nothing says how {mute[0]!r} is got", where=rule.id, fix=fix)
     outcomes = {rule.outcome for rule in rule_set.recommendations}
     for rule in rule_set.obligations:
         strange = [outcome for outcome in rule.lasts_through if outcome not in outcomes]

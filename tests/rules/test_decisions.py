@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import example, given
 from pathway.canonical import parse
 from pathway.case import Case
 from pathway.decide import decide
-from pathway.facts import Fact, Reason, unknown
+from pathway.facts import Fact, Reason, Value, unknown
 from pathway.rulebook import from_document, load
 from pathway.strata import Machine
 from pathway.vocabulary import Scope
@@ -22,6 +23,7 @@ from tests.rules.test_combinations import ALTERNATIVES, GATES
 
 WELL = Person({}, {"L1": {}}, {})
 CEMENTED = Person({}, {"L1": {}}, {"L1": {}})
+Said = tuple[str, Value]
 READ_BY_GATES = sorted({name for rule in CANDIDACY.criteria if rule.role == "gate" for name in rule.reads()})
 
 
@@ -157,3 +159,20 @@ def test_the_plain_person_has_every_datum() -> None:
 def test_an_undated_answer_is_not_a_recent_one() -> None:
     person = WELL.but(Scope.PATIENT, "patient", Fact("pain-score", GOOD["pain-score"]))
     assert outcomes(person) == ["insufficient-data"]
+
+
+@pytest.mark.parametrize(
+    ("about", "finding"),
+    [
+        (("fracture-cause", "neoplastic"), ("acuity-imaging", "none")),
+        (("fracture-cause", "neoplastic"), ("tenderness", "absent")),
+        (("self-report", False), ("pain-score", Decimal(2))),
+        (("self-report", False), ("tenderness", "absent")),
+    ],
+)
+def test_a_tumour_or_a_person_without_words_goes_to_a_specialist(about: Said, finding: Said) -> None:
+    """What proves an osteoporotic fracture harmless proves nothing about them."""
+    person = WELL
+    for datum, value in (about, finding):
+        person = person.but(BOOK.vocabulary[datum].scope, "L1", known(datum, value))
+    assert outcomes(person) == ["needs-specialist-review"]

@@ -233,3 +233,10 @@ def test_the_release_is_named_id_and_version() -> None:
 def test_a_number_of_the_vocabulary_has_a_unit_and_a_range() -> None:
     numbers = [d for d in BOOK.vocabulary.data.values() if d.kind in (Kind.INTEGER, Kind.DECIMAL, Kind.INTERVAL)]
     assert [d.id for d in numbers if not d.unit or d.lo is None or d.hi is None or d.lo >= d.hi] == []
+
+
+def test_a_gate_whose_missing_datum_nobody_could_get_is_refused(root: Path) -> None:
+    edit(root, WORDS, "    ask: record-birth-date\n", "")
+    edit(root, ADULT, "ask: record-birth-date\n", "")
+    with pytest.raises(RuleBookError, match="nothing says how 'age' is got"):
+        load(root)

@@ -1,0 +1,187 @@
+"""From plan to wire: tasks and episodes as FHIR R4 Task and CarePlan, search results, what this server can do.
+
+What is not known is left out: FHIR has no empty elements. Everything written here passes `validate.check_written`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.fhir.reading import BASE
+from pathway.canonical import instant
+from pathway.episodes import Episode, EpisodeKind
+from pathway.levels import UNSPECIFIED
+from pathway.reconcile import Task
+
+Json = dict[str, Any]
+
+TASK_KEY: Final = f"{BASE}/task-key"
+EPISODE: Final = f"{BASE}/episode"
+DECISION: Final = f"{BASE}/decision"
+TASK_CODE: Final = f"{BASE}/CodeSystem/task"
+TASK_PART: Final = f"{BASE}/CodeSystem/task-part"
+ROLE: Final = f"{BASE}/CodeSystem/role"
+STANDING: Final = f"{BASE}/CodeSystem/task-standing"
+
+INTENT: Final = "plan"
+"""R4 binds Task.intent and CarePlan.intent as required. `order` is an authorisation by someone who may order; a rule
+may not. `proposal` would be a mere suggestion; these are worked on. So: an intention without an authorisation."""
+
+
+def task(it: Task) -> Json:
+    """A task as R4 Task. Who does it is a role until a person takes it; whether it is overdue, its due date tells."""
+    return _present({
+        "resourceType": "Task",
+        "id": it.id,
+        "meta": {"versionId": str(it.version), "lastUpdated": instant(it.modified_at)},
+        "identifier": [{"system": TASK_KEY, "value": it.key}],
+        "instantiatesCanonical": f"{BASE}/PlanDefinition/{it.release}",
+        "groupIdentifier": {"system": EPISODE, "value": it.episode},
+        "status": it.status,
+        "statusReason": {"text": it.status_reason} if it.status_reason else None,
+        "businessStatus": _concept(STANDING, _standing(it)),
+        "intent": INTENT,
+        "priority": it.priority,
+        "code": {**_concept(TASK_CODE, it.code), "text": it.title},
+        "description": _description(it),
+        "focus": {"reference": it.focus},
+        "for": {"reference": f"Patient/{patient_id(it.patient)}"},
+        "executionPeriod": _present({
+            "start": instant(it.authored_at), "end": instant(it.modified_at) if it.ended else None,
+        }),
+        "authoredOn": instant(it.authored_at),
+        "lastModified": instant(it.modified_at),
+        "performerType": [{**_concept(ROLE, it.owner), "text": it.owner}],
+        "restriction": {"period": {"end": instant(it.due_at)}},
+        "input": _inputs(it),
+        "output": [_part("evidence", {"valueReference": {"reference": source}}) for source in it.evidence],
+    })  # fmt: skip
+
+
+def patient_id(patient: str) -> str:
+    """The FHIR id in a patient key (`source|id`)."""
+    return patient.partition("|")[2]
+
+
+def _standing(it: Task) -> str:
+    """How the task stands, finer than its status and never dependent on the time of asking."""
+    if not it.ended:
+        return "open"
+    if it.by_person:
+        return "closed-by-person"
+    return "closed-by-evidence" if it.status == "completed" else "withdrawn"
+
+
+def _description(it: Task) -> str:
+    named = [_place(level) for level in it.levels]
+    return f"{it.title}: {', '.join(named)}" if named else it.title
+
+
+def _inputs(it: Task) -> list[Json]:
+    """Why the task exists: the sentences, the records that they rest on, and the decision that asked for it."""
+    return [
+        *(_part("why", {"valueString": sentence}) for sentence in it.why),
+        *(_part("source", {"valueReference": {"reference": source}}) for source in it.sources),
+        _part("decision", {"valueIdentifier": {"system": DECISION, "value": it.decision}}),
+    ]
+
+
+def _part(code: str, value: Json) -> Json:
+    return {"type": _concept(TASK_PART, code), **value}
+
+
+def care_plan(episode: Episode, patient: str, tasks: Iterable[Task]) -> Json:
+    """An episode as R4 CarePlan: the Conditions that it is about, and one activity for each of its tasks.
+
+    Completed when it had tasks and all have ended, else active. `tasks` may be all of the patient's.
+    """
+    own = sorted((t for t in tasks if t.episode == episode.id), key=lambda t: (t.due_at, t.key))
+    done = bool(own) and all(t.ended for t in own)
+    changed = max((t.modified_at for t in own), default=None)
+    return _present({
+        "resourceType": "CarePlan",
+        "id": episode.id,
+        "meta": {"lastUpdated": instant(changed)} if changed else None,
+        "identifier": [{"system": EPISODE, "value": episode.id}],
+        "instantiatesCanonical": sorted({f"{BASE}/PlanDefinition/{t.release}" for t in own}),
+        "status": "completed" if done else "active",
+        "intent": INTENT,
+        "title": _title(episode),
+        "subject": {"reference": f"Patient/{patient_id(patient)}"},
+        "period": _present({"start": instant(episode.onset_at), "end": instant(changed) if done and changed else None}),
+        "addresses": [{"reference": s} for s in episode.sources if s.startswith("Condition/")],
+        "supportingInfo": [{"reference": s} for s in episode.sources if not s.startswith("Condition/")],
+        "activity": [{"reference": {"reference": f"Task/{t.id}"}} for t in own],
+    })  # fmt: skip
+
+
+def _title(episode: Episode) -> str:
+    """What the episode is, in the reader's words."""
+    about = {
+        EpisodeKind.FRACTURE: "Fracture", EpisodeKind.PROCEDURE: "Cement procedure", EpisodeKind.PERSON: "The person",
+    }[episode.kind]  # fmt: skip
+    places = ", ".join(_place(level) for level in episode.levels)
+    return f"{about}: {places}" if places else about
+
+
+def _place(level: str) -> str:
+    return "vertebra not named" if level == UNSPECIFIED else level
+
+
+def searchset(base: str, resources: Sequence[Json], links: Mapping[str, str]) -> Json:
+    """Resources as the page of a search: `links` are `self` and, where there is more, `next`."""
+    entries = [
+        {"fullUrl": f"{base}/{r['resourceType']}/{r['id']}", "resource": r, "search": {"mode": "match"}}
+        for r in resources
+    ]
+    link = [{"relation": relation, "url": url} for relation, url in links.items()]
+    return _present({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entries})
+
+
+def capability_statement(
+    base: str, version: str, at: datetime, resources: Mapping[str, Mapping[str, tuple[str, str]]]
+) -> Json:
+    """What this server can do, exactly: read and search of each resource type, its parameters' type and meaning."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "draft",
+        "date": instant(at),
+        "kind": "instance",
+        "software": {"name": "Pathway", "version": version},
+        "implementation": {
+            "description": "Tasks and care plans around cement in fractured vertebrae. "
+            "Draft rules: not approved for clinical use.",
+            "url": base,
+        },
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [{
+            "mode": "server",
+            "documentation": "A Bundle of any type, or one resource, is taken in at the base; "
+            "each of its resources is answered for.",
+            "resource": [_capability(kind, parameters) for kind, parameters in resources.items()],
+            "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        }],
+    }  # fmt: skip
+
+
+def _capability(kind: str, parameters: Mapping[str, tuple[str, str]]) -> Json:
+    return {
+        "type": kind,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "searchParam": [
+            {"name": name, "type": type_, "documentation": meaning} for name, (type_, meaning) in parameters.items()
+        ],
+    }
+
+
+def _concept(system: str, code: str) -> Json:
+    return {"coding": [{"system": system, "code": code}]}
+
+
+def _present(body: Json) -> Json:
+    """Without what is absent: None and empty lists."""
+    return {key: value for key, value in body.items() if value is not None and value != []}

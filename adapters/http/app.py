@@ -1,0 +1,34 @@
+"""The Flask application: guards, errors and rooms put together around one house."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from adapters.bootstrap import House
+from adapters.fhir.client import normalised
+from adapters.http import cds_hooks, decisions, fhir_api, guard, logs, pages, problems
+from adapters.http.cds_hooks.catalogue import services
+from adapters.http.contract import contract
+from adapters.http.rooms import KEY
+
+
+def create_app(house: House) -> Flask:
+    """An application over a house; it keeps nothing of its own between requests.
+
+    Raises PathwayError for a contract, a prefetch template or a listed server that cannot be used: now, not at a call.
+    """
+    logs.configure()
+    contract()
+    services()
+    for base in house.settings.fhir_servers:
+        normalised(base)
+    app = Flask("pathway", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # openapi.yaml names every method
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.extensions[KEY] = house
+    guard.install(app, house.settings)
+    problems.install(app)
+    for room in (fhir_api, decisions, cds_hooks, pages):
+        app.register_blueprint(room.blueprint)
+    return app

@@ -1,0 +1,89 @@
+"""From call to cards: gather, read, decide, log. The chart is overlaid for this one decision; none of it is stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from adapters.bootstrap import House
+from adapters.fhir.bundles import owner_of
+from adapters.fhir.client import FhirServer, listed
+from adapters.fhir.deliver import Reader
+from adapters.http.cds_hooks.call import Call
+from adapters.http.cds_hooks.cards import cards
+from adapters.http.cds_hooks.detail import Guidance
+from adapters.http.cds_hooks.gaps import CODE, GapReader
+from adapters.http.cds_hooks.gather import Gathered, gather, refuse_without
+from adapters.http.guard import note
+from pathway.chart import ChartResource, SetAside, patient_key
+
+FETCH_SHARE: Final = 0.8
+"""The part of the budget that fetching may take; the rest is for deciding, logging and the way back."""
+
+
+def answer(house: House, call: Call, began: float) -> list[dict[str, Any]]:
+    """The cards of a call that began at an instant of `time.monotonic`. Raises as `gather` does."""
+    watch = _Watch()
+    gathered = _gather(house, call, began)
+    watch.lap("gather")
+    now = house.clock.now()
+    good, unusable = _read(house.reader(now), gathered, call.service.required)
+    watch.lap("read")
+    gaps = [SetAside(key, CODE, why) for key, why in gathered.gaps.items()]
+    service = replace(house.service, facts=GapReader(house.service.facts))
+    made = service.assess(
+        patient_key(house.settings.source, call.patient_id), [resource for resource, _ in good], now,
+        [*unusable, *gaps], overlay=True,
+    )  # fmt: skip
+    watch.lap("decide")
+    record = service.log(made, good, trigger=call.service.hook, actor=call.user_id, hook_instance=call.instance)
+    watch.lap("log")
+    rule_sets = {machine.rule_set.id: machine.rule_set for machine in service.machines}
+    shown = cards(Guidance(made.decision.body, rule_sets), record.id, house.settings.public_url.rstrip("/"))
+    watch.lap("card")
+    note(decision=record.id, resources=len(good), unusable=len(unusable), gaps=len(gaps), cards=len(shown))
+    return shown
+
+
+def _gather(house: House, call: Call, began: float) -> Gathered:
+    """The call's data. The token goes only with a base that is listed."""
+    deadline = began + house.settings.hook_budget_seconds * FETCH_SHARE
+    base = listed(call.server, house.settings.fhir_servers) if call.server else None
+    unasked = "fhirServer is not one that this service knows" if call.server else "no fhirServer was named"
+    server = FhirServer(base, deadline, call.token) if base else None
+    return gather(call, server, unasked, lambda: deadline - time.monotonic())
+
+
+def _read(
+    reader: Reader, gathered: Gathered, required: frozenset[str]
+) -> tuple[list[tuple[ChartResource, bytes]], list[SetAside]]:
+    """What can be used and what cannot. A required key of which nothing can be used was not had: MissingDataError."""
+    rows = [row for of_key in gathered.rows.values() for row in of_key]
+    aside = [
+        SetAside(place, "invalid", "it does not say whose record it is")
+        for place, body in rows
+        if isinstance(body, Mapping) and not owner_of(body, {})
+    ]
+    nameless = {item.where for item in aside}
+    good, invalid = reader.resources(row for row in rows if row[0] not in nameless)
+    aside += invalid
+    unusable = {item.where for item in aside}
+    empty = {
+        key for key, of_key in gathered.rows.items() if of_key and unusable.issuperset(place for place, _ in of_key)
+    }
+    refuse_without(required, dict.fromkeys(sorted(empty), "none of its records can be used"))
+    return good, aside
+
+
+class _Watch:
+    """Puts the milliseconds of each stage on the log line of the request."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        note(**{f"{stage}_ms": round((now - self._since) * 1000, 1)})
+        self._since = now

@@ -1,0 +1,168 @@
+"""The long text of a card, in GitHub Markdown: for each level the verdict, what it rests on and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.http.cds_hooks.markdown import plain
+from pathway.canonical import parse_instant
+from pathway.facts import Fact, Reason
+from pathway.kleene import explain
+from pathway.messages import REASONS
+from pathway.rulebook import RuleSet
+
+NOT_APPROVED: Final = "not approved for clinical use"
+MOST_FACTS: Final = 3
+TELLING: Final = ("shared.fresh-fracture", "shared.tender-at-level", "shared.severe-spinal-pain")
+"""Shown first where more criteria carry a verdict than there is room for: they prove the guilty vertebra."""
+
+FIRST: Final = frozenset({"record-pain", "examine-spine"})
+LATER: Final = frozenset({"order-spine-mri"})
+"""What is asked for at the bedside comes before what needs a scanner: no MRI of a back that does not hurt."""
+_LOOK: Final = "Look in the record"
+_WORDS: Final[Mapping[str, str]] = {reason.value: words for reason, words in REASONS.items()}
+_NO_TIME: Final = parse_instant("2000-01-01T00:00:00Z")  # verdicts have no age
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """A decision body with the rule sets that it was made under: all that a card is written from."""
+
+    body: Mapping[str, Any]
+    rule_sets: Mapping[str, RuleSet]
+
+    def release(self, policy: str) -> str:
+        """`candidacy 0.1.0`, and that it is a draft where it is one."""
+        release = next(r for r in self.body["releases"] if r["id"] == policy)
+        warning = f" (draft: {NOT_APPROVED})" if release["status"] == "draft" else ""
+        return f"{policy} {release['version']}{warning}"
+
+    @property
+    def drafts(self) -> bool:
+        """Whether any of the releases is a draft."""
+        return any(release["status"] == "draft" for release in self.body["releases"])
+
+    @property
+    def emergencies(self) -> list[Row]:
+        """The open obligations that cannot wait."""
+        return [o for o in self.body["obligations"] if o["state"] == "open" and o["priority"] == "stat"]
+
+    @property
+    def following(self) -> list[Row]:
+        """The other open obligations: what comes next, without haste."""
+        return [o for o in self.body["obligations"] if o["state"] == "open" and o["priority"] != "stat"]
+
+    @property
+    def gaps(self) -> list[Row]:
+        """What could not be retrieved, with the reason."""
+        return [item for item in self.body["setAside"] if item["code"] == "not-retrieved"]
+
+
+def detail(guidance: Guidance, rows: Sequence[Row]) -> str:
+    """The whole text. `rows` are the levels to speak of, each under one policy, the most pressing first."""
+    return "\n".join(_lines(guidance, rows))
+
+
+def _lines(guidance: Guidance, rows: Sequence[Row]) -> Iterator[str]:
+    if guidance.drafts:
+        yield f"**Draft rules: {NOT_APPROVED}.**"
+        yield ""
+    for obligation in guidance.emergencies:
+        yield f"**{plain(obligation['title'])}.** {'. '.join(plain(why) for why in obligation.get('why', ()))}."
+        yield ""
+    for row in rows:
+        yield from _level(guidance, row)
+    yield from _not_looked_at(guidance)
+
+
+def _level(guidance: Guidance, row: Row) -> Iterator[str]:
+    yield f"### {name(row)}: {verdict(row)}"
+    yield ""
+    yield f"{plain(row['reason'])}. Policy {plain(guidance.release(row['policy']))}."
+    yield ""
+    rule_set = guidance.rule_sets[row["policy"]]
+    for message in carrying(rule_set, row):
+        yield f"- {plain(message)}"
+    missing = [*_missing(rule_set, row), *(plain(item["message"]) for item in row["notAssessed"])]
+    if missing:
+        yield ""
+        yield "Missing, and what waits for it:"
+        yield ""
+        yield from (f"- {text}" for text in missing)
+    following = [o["title"] for o in guidance.following if row["level"] in o.get("levels", ())]
+    if following:
+        yield ""
+        yield f"Next: {'; '.join(plain(title) for title in following)}."
+    yield ""
+
+
+def name(row: Row) -> str:
+    """`L1`, or that nobody named the vertebra."""
+    return "Vertebra not named" if row["level"] == "unspecified" else row["level"]
+
+
+def verdict(row: Row) -> str:
+    """The outcome in words."""
+    return row["outcome"].replace("-", " ")
+
+
+def carrying(rule_set: RuleSet, row: Row) -> list[str]:
+    """The messages of the criteria that carry the verdict, at most three; what is unknown stands under what is missing.
+
+    Where the verdict is that data are missing, they are what is known of the criteria that prove a level.
+    """
+    by_id = {criterion["id"]: criterion for criterion in row["criteria"]}
+    known = {id: criterion for id, criterion in by_id.items() if criterion["verdict"] != "unknown"}
+    ids = list(TELLING) if row["outcome"] == "insufficient-data" else _ids(rule_set, row, by_id)
+    ids = [id for id in ids if id in known]
+    ordered = [*(id for id in TELLING if id in ids), *(id for id in ids if id not in TELLING)]
+    return [known[id]["message"] for id in ordered[:MOST_FACTS]]
+
+
+def _ids(rule_set: RuleSet, row: Row, by_id: Mapping[str, Row]) -> list[str]:
+    """The criteria whose comparison came out true in the rule that gave the outcome, in its order."""
+    view = {id: Fact(id, criterion["verdict"]) for id, criterion in by_id.items()}
+    found: list[str] = []
+    for rule in rule_set.recommendations:
+        if rule.outcome == row["outcome"]:
+            held = [b.datum for b in explain(rule.when, view, _NO_TIME) if b.verdict]
+            found += [id for id in held if id not in found]
+    return found
+
+
+def _missing(rule_set: RuleSet, row: Row) -> Iterator[str]:
+    """One line for each thing to do: what to do, the data it would give, why they are missing, what waits for them."""
+    by_request: dict[str, list[Row]] = {}
+    bedside = any(item["ask"] in FIRST for item in row["missing"])
+    for item in sorted(row["missing"], key=lambda item: item["ask"] in LATER):
+        # What could not be fetched may well be on record: nobody is asked to record it again.
+        request = _LOOK if item["reason"] == Reason.NOT_RETRIEVED else item["say"]
+        first = "If pain and examination point here: " if bedside and item["ask"] in LATER else ""
+        by_request.setdefault(first + request, []).append(item)
+    for request, items in by_request.items():
+        told = "; ".join(f"{plain(rule_set.vocabulary[item['datum']].title)}: {plain(_why(item))}" for item in items)
+        waiting = "; ".join(plain(title) for title in _waiting(rule_set, row, {item["datum"] for item in items}))
+        yield f"**{plain(request)}.** {told}." + (f" Needed for: {waiting}." if waiting else "")
+
+
+def _why(item: Row) -> str:
+    return _WORDS.get(item["reason"]) or item["reason"].replace("-", " ")
+
+
+def _waiting(rule_set: RuleSet, row: Row, data: set[str]) -> list[str]:
+    """The titles of the undecided criteria that read one of these data."""
+    unknown = {criterion["id"] for criterion in row["criteria"] if criterion["verdict"] == "unknown"}
+    return [rule.title for rule in rule_set.criteria if rule.id in unknown and data & set(rule.reads())]
+
+
+def _not_looked_at(guidance: Guidance) -> Iterator[str]:
+    """What this answer could not take into account."""
+    for item in guidance.gaps:
+        yield f"- Could not be retrieved: {plain(item['where'])} ({plain(item['why'])}). What rests on it is unknown."
+    invalid = sum(1 for item in guidance.body["setAside"] if item["code"] == "invalid")
+    if invalid:
+        yield f"- {invalid} record{'s' if invalid > 1 else ''} could not be used; the decision lists them."

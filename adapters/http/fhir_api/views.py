@@ -1,0 +1,94 @@
+"""The views of the FHIR API."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from flask import Blueprint, Response, g, request
+
+from adapters.fhir.from_plan import capability_statement, care_plan, searchset, task
+from adapters.http.contract import contract
+from adapters.http.fhir_api.search import (
+    SEARCHES,
+    care_plan_by_id,
+    care_plans,
+    page_links,
+    task_by_id,
+    tasks,
+)
+from adapters.http.fhir_api.submission import submit
+from adapters.http.negotiation import JSON, fhir_answer, sent_json
+from adapters.http.problems import FHIR_JSON, fhir
+from adapters.http.rooms import house, own_url
+from pathway import __version__
+
+blueprint = Blueprint("fhir", __name__, url_prefix="/fhir")
+_BASE: Final = "/fhir"
+
+
+@blueprint.before_request
+def _asked() -> None:
+    """Hold the query against the contract and settle the answer's media type before anything is done."""
+    g.query = {}
+    if request.method in ("GET", "HEAD") and request.url_rule is not None:
+        g.query = contract().query(request.url_rule.rule.replace("<", "{").replace(">", "}"), request.args)
+    g.media_type = fhir_answer(g.query.get("_format"))
+
+
+@blueprint.post("")
+def take_in() -> Response:
+    """A Bundle, or one resource: kept, decided on, and answered for entry by entry."""
+    return _answer(submit(house(), sent_json(FHIR_JSON, JSON)))
+
+
+@blueprint.get("/metadata")
+def metadata() -> Response:
+    """The CapabilityStatement."""
+    return _answer(capability_statement(_base(), __version__, house().clock.now(), SEARCHES))
+
+
+@blueprint.get("/Task")
+def search_tasks() -> Response:
+    """Tasks by due date."""
+    with house().store.read() as ledger:
+        found, more = tasks(ledger, house().settings.source, g.query)
+    return _page([task(one) for one in found], more)
+
+
+@blueprint.get("/Task/<id>")
+def read_task(id: str) -> Response:
+    """One task, its version as ETag."""
+    with house().store.read() as ledger:
+        found = task_by_id(ledger, id)
+    answer = _answer(task(found))
+    answer.set_etag(str(found.version), weak=True)
+    answer.last_modified = found.modified_at
+    return answer
+
+
+@blueprint.get("/CarePlan")
+def search_care_plans() -> Response:
+    """The care plans of one patient."""
+    with house().store.read() as ledger:
+        found, more = care_plans(ledger, house().settings.source, g.query)
+    return _page([care_plan(*one) for one in found], more)
+
+
+@blueprint.get("/CarePlan/<id>")
+def read_care_plan(id: str) -> Response:
+    """One care plan."""
+    with house().store.read() as ledger:
+        found = care_plan_by_id(ledger, id)
+    return _answer(care_plan(*found))
+
+
+def _page(resources: list[dict[str, Any]], more: bool) -> Response:
+    return _answer(searchset(_base(), resources, page_links(f"{own_url()}{request.path}", g.query, more)))
+
+
+def _base() -> str:
+    return f"{own_url()}{_BASE}"
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    return fhir(body, media_type=g.media_type)

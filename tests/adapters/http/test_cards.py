@@ -1,0 +1,297 @@
+"""What a call gives: the card, what it says and offers; and that nothing but the log changes."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from adapters.bootstrap import House
+from adapters.demo.record import Record
+from adapters.fhir.validate import check_written
+from adapters.http.app import create_app
+from adapters.http.cds_hooks.cards import cards
+from adapters.http.cds_hooks.detail import Guidance
+from adapters.http.cds_hooks.gaps import SILENCE
+from adapters.http.cds_hooks.markdown import plain
+from adapters.http.contract import contract
+from tests.adapters.http.builders import INSTANCE, Json, call, candidate, emergency, hollow, prefetch, unproven
+from tests.adapters.http.conftest import NOW, MakeHouse
+
+Ask = Callable[..., list[Json]]
+
+
+@pytest.fixture
+def ask(client: FlaskClient) -> Ask:
+    """`ask(record, without=…)`: the cards on a chart that comes whole in prefetch, less some keys."""
+
+    def post(record: Record, *without: str) -> list[Json]:
+        sent = {key: value for key, value in prefetch(record).items() if key not in without}
+        answer = client.post("/cds-services/candidacy", json=call(record.id, prefetch=sent))
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        contract().body("Cards", answer.json, "answer")
+        assert not any(hollow(card) for card in answer.json["cards"])
+        return answer.json["cards"]
+
+    return post
+
+
+def stored(house: House, patient: str = "local|p1") -> Any:
+    """All that a call must leave alone."""
+    with house.store.read() as ledger:
+        return ledger.chart(patient), ledger.chart_version(patient), ledger.episodes(patient), ledger.find_tasks()
+
+
+def test_a_candidate_is_a_warning_with_the_three_facts_that_prove_the_level(ask: Ask) -> None:
+    (card,) = ask(candidate("p1", NOW))
+    assert (card["summary"], card["indicator"]) == ("L1: candidate", "warning")
+    assert [line for line in card["detail"].splitlines() if line.startswith("- ")] == [
+        "- Fresh: marrow oedema at L1 on 2026-11-19 (STIR MRI)",
+        "- Tender at L1 on 2026-11-20",
+        "- Spinal pain 7 of 10 on 2026-11-21",
+    ]
+
+
+def test_every_card_says_that_the_rules_are_drafts_where_anyone_looks(ask: Ask) -> None:
+    (card,) = ask(candidate("p1", NOW))
+    assert card["source"]["label"] == "Pathway, draft rules: not approved for clinical use"
+    assert card["detail"].startswith("**Draft rules: not approved for clinical use.**")
+    assert "Policy candidacy 0.1.0 (draft: not approved for clinical use)." in card["detail"]
+
+
+def test_the_most_pressing_level_leads_and_the_others_are_counted(ask: Ask) -> None:
+    record = candidate("p1", NOW, level="L2").fracture("T12", 40).tender("T12", False, 2).oedema("T12", False, 3)
+    (card,) = ask(record)
+    assert card["summary"] == "L2: candidate · 1 more level"
+    assert card["detail"].index("### L2: candidate") < card["detail"].index("### T12: not a candidate")
+
+
+def test_an_emergency_is_critical_and_leads(ask: Ask) -> None:
+    (card,) = ask(emergency("p1", NOW))
+    assert card["indicator"] == "critical"
+    assert card["summary"].startswith("Emergency: neurological deficit")
+    assert "imaging and spinal surgery now" in card["detail"].split("###")[0]
+
+
+def test_an_emergency_speaks_also_where_no_level_is_a_current_matter(ask: Ask) -> None:
+    record = Record("p1", NOW).fracture("T11", 700).finding("neurological-examination", "deficit", 0.2)
+    (card,) = ask(record)
+    assert (card["indicator"], "###" in card["detail"]) == ("critical", False)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(Record("p1", NOW), id="no fracture at all"),
+        pytest.param(Record("p1", NOW).fracture("L1", 400), id="an old one that nobody speaks of"),
+        pytest.param(Record("p1", NOW).height_loss("L1", 30, 3), id="a deformity seen by chance"),
+    ],
+)
+def test_no_card_where_no_level_is_a_current_matter(ask: Ask, record: Record) -> None:
+    assert ask(record) == []
+
+
+def test_where_freshness_is_all_that_is_missing_an_mri_is_offered_as_a_proposal(ask: Ask) -> None:
+    (card,) = ask(unproven("p1", NOW))
+    assert (card["summary"], card["indicator"], card["selectionBehavior"]) == ("L1: insufficient data", "info", "any")
+    (suggestion,) = card["suggestions"]
+    (action,) = suggestion["actions"]
+    assert (suggestion["label"], action["type"]) == ("Order MRI of the spine (STIR)", "create")
+    check_written(action["resource"])
+    assert action["resource"] == {
+        "resourceType": "ServiceRequest", "status": "draft", "intent": "proposal", "priority": "urgent",
+        "code": {
+            "coding": [{
+                "system": "https://pathway.example/fhir/CodeSystem/order", "code": "spine-mri",
+                "display": "MRI of the spine",
+            }],
+            "text": "MRI of the spine",
+        },
+        "subject": {"reference": "Patient/p1"},
+        "bodySite": [{
+            "coding": [{"system": "https://pathway.example/fhir/CodeSystem/level", "code": "L1", "display": "L1"}],
+        }],
+        "reasonReference": [{"reference": "Condition/p1-fx-1"}],
+    }  # fmt: skip
+
+
+def test_one_mri_is_offered_for_all_levels_that_want_one(ask: Ask) -> None:
+    record = unproven("p1", NOW).fracture("T12", 20).tender("T12", True, 2)
+    (card,) = ask(record)
+    ((action,),) = [suggestion["actions"] for suggestion in card["suggestions"]]
+    assert [site["coding"][0]["code"] for site in action["resource"]["bodySite"]] == ["T12", "L1"]
+    assert action["description"] == "Order MRI of the spine (STIR): T12, L1"
+
+
+def test_no_mri_is_offered_before_pain_and_examination_are_known(ask: Ask) -> None:
+    (card,) = ask(Record("p1", NOW).fracture("L1", 30))
+    assert "suggestions" not in card
+    assert "selectionBehavior" not in card
+    wanted = [line for line in card["detail"].splitlines() if line.startswith("- **")]
+    assert wanted[-1].startswith("- **If pain and examination point here: Order MRI")
+
+
+def test_what_is_missing_is_told_once_for_each_thing_to_do_with_why_it_matters(ask: Ask) -> None:
+    (card,) = ask(Record("p1", NOW).fracture("L1", 30))
+    (pain,) = [line for line in card["detail"].splitlines() if "72514" in line]
+    assert "Spinal pain, 0 to 10: not recorded; Change of pain since onset: not recorded." in pain
+    assert "Needed for: Severe spinal pain, located and dated; Pain is not settling by itself" in pain
+
+
+def test_what_comes_next_is_told_for_its_level(ask: Ask) -> None:
+    (card,) = ask(candidate("p1", NOW))
+    assert "Next: Operator's review of a candidate." in card["detail"]
+
+
+@pytest.mark.parametrize("key", ["procedures", "encounters", "imaging", "reports", "allergies", "requests"])
+def test_what_could_not_be_had_is_named(ask: Ask, key: str) -> None:
+    (card,) = ask(candidate("p1", NOW), key)
+    assert f"Could not be retrieved: {key} (not sent; no fhirServer was named)" in card["detail"]
+
+
+def test_nobody_is_a_candidate_while_it_is_not_known_whether_the_vertebra_was_cemented(ask: Ask) -> None:
+    assert ask(candidate("p1", NOW))[0]["summary"] == "L1: candidate"
+    (card,) = ask(candidate("p1", NOW), "procedures")
+    assert card["summary"] == "L1: insufficient data"
+    (look,) = [line for line in card["detail"].splitlines() if "Look in the record" in line]
+    assert "Cement at this vertebra since onset: could not be retrieved" in look
+    assert "Cement at this vertebra before onset: could not be retrieved" in look
+
+
+def test_cement_that_is_on_record_stays_so_though_newer_procedures_could_not_be_had(
+    client: FlaskClient, ask: Ask, send: Callable[..., Any]
+) -> None:
+    send(candidate("p1", NOW).cement("L1", 1).bundle())
+    (card,) = ask(candidate("p1", NOW), "procedures")
+    assert card["summary"] == "L1: not a candidate"
+
+
+def test_an_unknown_stay_in_hospital_is_unknown_and_not_a_no(ask: Ask, house: House, send: Callable[..., Any]) -> None:
+    send(candidate("p1", NOW).bundle())
+    ask(candidate("p1", NOW), "encounters")
+    with house.store.read() as ledger:
+        body = json.loads(ledger.decisions("local|p1")[0].body)
+    assert body["facts"]["patient"]["facts"]["hospitalised"] == {"unknown": "not-retrieved"}
+
+
+def test_every_fact_that_speaks_from_silence_is_thought_of(opened: House) -> None:
+    """A death is read from the Patient, and that key is required: it has no gaps."""
+    said = {d.id for d in opened.vocabulary.data.values() if "statement about the record" in d.negative}
+    assert said - {"deceased"} | {"hospitalised"} == set().union(*SILENCE.values())
+
+
+def test_links_and_source_lead_to_the_public_address_only_where_there_is_one(make_house: MakeHouse) -> None:
+    for public, has in (("https://pathway.example/", True), ("", False)):
+        client = create_app(make_house(public_url=public)).test_client()
+        body = call("p1", prefetch=prefetch(candidate("p1", NOW)))
+        (card,) = client.post("/cds-services/candidacy", json=body).json["cards"]
+        assert ("links" in card, "url" in card["source"]) == (has, has)
+        if has:
+            (link,) = card["links"]
+            assert link["type"] == "absolute"
+            path = link["url"].removeprefix("https://pathway.example")
+            assert client.get(path).json["hookInstance"] == INSTANCE
+
+
+def test_override_reasons_are_offered(ask: Ask) -> None:
+    (card,) = ask(candidate("p1", NOW))
+    assert len({reason["code"] for reason in card["overrideReasons"]}) == 5
+
+
+def test_a_call_is_logged_with_its_input_and_replays(client: FlaskClient, ask: Ask, house: House) -> None:
+    ask(candidate("p1", NOW))
+    with house.store.read() as ledger:
+        (record,) = ledger.decisions("local|p1")
+        for reference, sha256 in json.loads(ledger.bytes_of(record.input_sha256)):
+            resource = json.loads(ledger.bytes_of(sha256))
+            assert reference == f"{resource['resourceType']}/{resource['id']}"
+    assert (record.trigger, record.actor, record.hook_instance) == ("patient-view", "Practitioner/u1", INSTANCE)
+    assert client.get(f"/decisions/{record.id}/replay").json["same"] is True
+
+
+def test_a_call_that_knows_gaps_replays_too(client: FlaskClient, ask: Ask, house: House) -> None:
+    ask(candidate("p1", NOW), "procedures", "encounters")
+    with house.store.read() as ledger:
+        (record,) = ledger.decisions("local|p1")
+    assert client.get(f"/decisions/{record.id}/replay").status_code == 200
+
+
+def test_a_call_stores_nothing_in_the_chart_and_makes_no_task(ask: Ask, house: House) -> None:
+    before = stored(house)
+    assert ask(emergency("p1", NOW))
+    assert stored(house) == before
+
+
+def test_prefetch_lies_over_the_stored_chart(client: FlaskClient, house: House, send: Callable[..., Any]) -> None:
+    send(unproven("p1", NOW).bundle())
+    before = stored(house)
+    mri = Record("p1", NOW).oedema("L1", True, 1).resources[-1]
+    sent = dict.fromkeys(prefetch(Record("p1", NOW))) | {"observations": mri}
+    (card,) = client.post("/cds-services/candidacy", json=call("p1", prefetch=sent)).json["cards"]
+    assert card["summary"] == "L1: candidate"
+    assert stored(house) == before
+
+
+def guidance(opened: House, record: Record) -> Guidance:
+    """What a card is written from, for a chart of its own."""
+    good, _ = opened.reader(NOW).resources(("x", resource) for resource in record.resources)
+    made = opened.service.assess("local|p1", [resource for resource, _ in good], NOW)
+    return Guidance(made.decision.body, {m.rule_set.id: m.rule_set for m in opened.service.machines})
+
+
+def test_the_same_decision_gives_the_same_card_id_and_another_one_another(opened: House) -> None:
+    known = guidance(opened, unproven("p1", NOW))
+    (one,), (again,), (other,) = (cards(known, id, "") for id in (INSTANCE, INSTANCE, INSTANCE[:-1] + "b"))
+    assert one == again
+    assert one["uuid"] != other["uuid"]
+    assert one["suggestions"][0]["uuid"] != other["suggestions"][0]["uuid"]
+
+
+def test_a_coverage_verdict_is_not_mixed_in(opened: House) -> None:
+    known = guidance(opened, candidate("p1", NOW))
+    payer = {"id": "payer", "version": "1", "kind": "coverage", "status": "active"}
+    row = known.body["levels"][0] | {"policy": "payer", "outcome": "met"}
+    body = known.body | {"releases": [payer, *known.body["releases"]], "levels": [row, *known.body["levels"]]}
+    (card,) = cards(Guidance(body, {"payer": known.rule_sets["candidacy"], **known.rule_sets}), INSTANCE, "")
+    assert card["summary"] == "L1: candidate"
+    assert "payer" not in json.dumps(card)
+
+
+def test_approved_rules_are_not_called_drafts(opened: House) -> None:
+    known = guidance(opened, candidate("p1", NOW))
+    releases = [release | {"status": "active"} for release in known.body["releases"]]
+    (card,) = cards(Guidance(known.body | {"releases": releases}, known.rule_sets), INSTANCE, "")
+    assert "draft" not in json.dumps(card).lower()
+
+
+def test_a_summary_is_cut_below_140_characters(opened: House) -> None:
+    long = {
+        "releases": [{"id": "candidacy", "version": "1", "kind": "clinical", "status": "draft"}],
+        "levels": [], "setAside": [],
+        "obligations": [{
+            "state": "open", "priority": "stat", "title": "word " * 40, "release": "candidacy|1", "code": "x",
+            "levels": [],
+        }],
+    }  # fmt: skip
+    (card,) = cards(Guidance(long, {"candidacy": opened.service.machines[0].rule_set}), INSTANCE, "")
+    assert len(card["summary"]) == 139
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, as it is: 7 of 10 (2026-11-22)", "plain, as it is: 7 of 10 (2026-11-22)"),
+        ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
+        ("a & b &lt;", "a &amp; b &amp;lt;"),
+        ("[click](http://evil.example)", r"\[click\](http:\//evil.example)"),
+        ("![x](//evil.example/x.png)", r"\!\[x\](//evil.example/x.png)"),
+        ("**bold** _it_ `code` ~no~ # h | t", r"\*\*bold\*\* \_it\_ \`code\` \~no\~ \# h \| t"),
+        ("HTTPS://evil.example www.evil.example", r"HTTPS:\//evil.example www\.evil.example"),
+        ("a@evil.example", r"a\@evil.example"),
+        ("one\n\n# two\r\n\t- three", r"one \# two - three"),
+        ("back\\slash", r"back\\slash"),
+    ],
+)
+def test_text_from_data_stays_text(text: str, shown: str) -> None:
+    assert plain(text) == shown

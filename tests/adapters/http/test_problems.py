@@ -1,0 +1,179 @@
+"""Every failure is an OperationOutcome that says what to do and gives nothing away."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import structlog
+from flask.testing import FlaskClient
+
+from adapters.bootstrap import House
+from adapters.db.errors import StoreRefusedError, StoreUnavailableError
+from adapters.fhir.validate import check_written
+from adapters.http.app import create_app
+from pathway.errors import (
+    BadInputError,
+    ChartMovedError,
+    EngineDisagreementError,
+    MissingDataError,
+    NotFoundError,
+    ReplayError,
+)
+from tests.adapters.http.builders import call, candidate
+from tests.adapters.http.conftest import NOW
+
+CANARY = "Zyxwvut"
+Given = dict[str, Any]
+
+
+def issue(answer: Any) -> dict[str, Any]:
+    """The one issue of an answer that is a valid OperationOutcome with the right type."""
+    assert answer.mimetype == "application/fhir+json"
+    check_written(answer.json)
+    (found,) = answer.json["issue"]
+    assert "Traceback" not in json.dumps(answer.json)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "given", "status", "code"),
+    [
+        pytest.param("GET", "/nowhere", {}, 404, "not-found", id="no such address"),
+        pytest.param("GET", "/fhir/Observation", {}, 404, "not-found", id="no such resource type"),
+        pytest.param("DELETE", "/fhir/Task", {}, 405, "not-supported", id="method"),
+        pytest.param("OPTIONS", "/fhir/Task", {}, 405, "not-supported", id="OPTIONS where there is no CORS"),
+        pytest.param("POST", "/fhir", {"data": b"{}", "content_type": "text/plain"}, 415, "not-supported", id="type"),
+        pytest.param("POST", "/fhir", {"data": b"{}"}, 415, "not-supported", id="no type"),
+        pytest.param(
+            "POST", "/cds-services/candidacy", {"data": b"{}", "content_type": "text/plain"}, 415, "not-supported",
+            id="a hook as a form could send it",
+        ),
+        pytest.param("GET", "/fhir/Task", {"headers": {"Accept": "text/html"}}, 406, "not-supported", id="accept"),
+        pytest.param("GET", "/decisions/x", {}, 404, "not-found", id="a decision id that is none"),
+        pytest.param("GET", "/static/none.css", {}, 404, "not-found", id="no such file"),
+    ],
+)  # fmt: skip
+def test_http_errors(client: FlaskClient, method: str, address: str, given: Given, status: int, code: str) -> None:
+    answer = client.open(address, method=method, **given)
+    assert answer.status_code == status
+    assert issue(answer)["code"] == code
+
+
+def test_a_wrong_method_is_told_the_right_ones(client: FlaskClient) -> None:
+    assert client.delete("/fhir/Task").headers["Allow"] == "GET, HEAD"
+
+
+@pytest.fixture
+def failing(house: House, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`failing(error)`: a client of an app whose store raises it."""
+
+    def make(error: Exception) -> FlaskClient:
+        @contextmanager
+        def read(_: object) -> Iterator[None]:
+            raise error
+            yield
+
+        monkeypatch.setattr(type(house.store), "read", read)
+        return create_app(house).test_client()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (BadInputError("what", where="where", why="why", fix="Fix it", code="value"), 400, "value"),
+        (BadInputError("what", where="where", why="why", fix="Fix it", code="too-long"), 413, "too-long"),
+        (MissingDataError("what", where="where", why="why", fix="Fix it"), 412, "incomplete"),
+        (NotFoundError("what", where="where", why="why", fix="Fix it"), 404, "not-found"),
+        (ReplayError("what", where="where", why="why", fix="Fix it"), 409, "conflict"),
+        (ChartMovedError("what", where="where", why="why", fix="Fix it"), 409, "conflict"),
+        (StoreUnavailableError("what", where="where", why="why", fix="Fix it"), 503, "transient"),
+    ],
+)
+def test_our_errors_say_what_where_why_and_fix(failing: Any, error: Exception, status: int, code: str) -> None:
+    answer = failing(error).get("/fhir/Task")
+    assert answer.status_code == status
+    assert issue(answer) == {
+        "severity": "error", "code": code, "details": {"text": "what"},
+        "diagnostics": "Where: where. Why: why. Fix: Fix it.",
+    }  # fmt: skip
+    assert answer.headers.get("Retry-After") == ("5" if status == 503 else None)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError(CANARY), EngineDisagreementError(CANARY), StoreRefusedError(CANARY), KeyError(CANARY)]
+)
+def test_a_fault_of_ours_is_500_with_an_id_that_stands_in_the_log_and_no_text_of_it(
+    failing: Any, error: Exception
+) -> None:
+    client = failing(error)
+    with structlog.testing.capture_logs() as log:
+        answer = client.get("/fhir/Task?patient=p1")
+    assert answer.status_code == 500
+    failed = next(line for line in log if line["event"] == "failed")
+    assert failed["request_id"] == answer.headers["X-Request-Id"]
+    assert failed["request_id"] in issue(answer)["diagnostics"]
+    assert failed["error"] == type(error).__name__
+    assert CANARY not in answer.get_data(as_text=True) + json.dumps(log)
+    assert any("test_problems.py" in place for place in failed["places"])
+
+
+def marked() -> Iterator[tuple[str, str, Given]]:
+    """Requests with a marker where a client can put one."""
+    fhir, plain = "application/fhir+json", "application/json"
+    record = candidate("p1", NOW)
+    record.resources[0] |= {"name": [{"family": CANARY}], "gender": CANARY}
+    yield "GET", f"/{CANARY}", {}
+    yield "GET", f"/fhir/Task?{CANARY}=1", {}
+    yield "GET", f"/fhir/Task?patient={CANARY}!", {}
+    yield "GET", f"/fhir/Task?status={CANARY}", {}
+    yield "GET", f"/fhir/Task/{CANARY}", {}
+    yield "GET", f"/fhir/Task?_format={CANARY}", {}
+    yield "GET", f"/decisions/{CANARY}", {}
+    yield CANARY, "/fhir", {}
+    yield "POST", "/fhir", {"data": CANARY, "content_type": fhir}
+    yield "POST", "/fhir", {"data": json.dumps({CANARY: CANARY}), "content_type": fhir}
+    yield "POST", "/fhir", {"json": {"resourceType": CANARY, "id": CANARY}}
+    yield "POST", "/fhir", {"data": CANARY, "content_type": f"text/{CANARY}"}
+    yield "POST", "/fhir", {"json": record.bundle("transaction")}
+    yield "POST", f"/cds-services/{CANARY}", {"json": call("p1")}
+    yield "POST", "/cds-services/candidacy", {"json": call(CANARY + "!")}
+    yield "POST", "/cds-services/candidacy", {"json": call("p1", hook=CANARY)}
+    yield "POST", "/cds-services/candidacy", {"json": call("p1", hookInstance=CANARY)}
+    yield "POST", "/cds-services/candidacy", {"json": call("p1", prefetch={CANARY: 1})}
+    yield "POST", "/cds-services/candidacy", {"json": call("p1", prefetch={"patient": {CANARY: CANARY}})}
+    yield "POST", "/cds-services/candidacy", {"json": call("p1", fhirServer=f"https://{CANARY}.example")}
+    grant = {"access_token": CANARY, "token_type": CANARY, "expires_in": 1, "scope": CANARY, "subject": CANARY}
+    yield (
+        "POST",
+        "/cds-services/candidacy",
+        {"json": call("p1", fhirServer="https://e.example", fhirAuthorization=grant)},
+    )
+    yield "POST", "/cds-services/candidacy", {"data": CANARY, "content_type": plain}
+
+
+@pytest.mark.parametrize(("method", "address", "given"), list(marked()))
+def test_no_error_and_no_log_line_repeats_what_was_sent(
+    client: FlaskClient, method: str, address: str, given: Given
+) -> None:
+    with structlog.testing.capture_logs() as log:
+        answer = client.open(address, method=method, **given)
+    assert answer.status_code >= 400
+    told = answer.get_data(as_text=True) + json.dumps(log) + str(answer.headers)
+    assert CANARY not in told
+    assert CANARY.lower() not in told.lower()
+
+
+def test_what_is_taken_in_leaves_no_trace_in_the_log(client: FlaskClient) -> None:
+    record = candidate(CANARY, NOW)
+    with structlog.testing.capture_logs() as log:
+        assert client.post("/fhir", json=record.bundle()).status_code == 200
+        assert client.get(f"/fhir/Task?patient={CANARY}").status_code == 200
+        assert client.post("/cds-services/candidacy", json=call(CANARY, prefetch={
+            "patient": None, "conditions": None, "observations": None,
+        })).status_code == 200  # fmt: skip
+    assert len(log) == 3
+    assert CANARY not in json.dumps(log)

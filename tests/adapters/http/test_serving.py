@@ -1,0 +1,112 @@
+"""Serving: only on this machine, and nobody is cut off when it stops."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO
+
+import pytest
+import requests
+from flask import Flask
+
+from adapters.http.serving import serve
+from pathway.errors import BadInputError
+from tests.adapters.http.servers import free_port
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = textwrap.dedent("""
+    import sys, time
+    from flask import Flask
+    from adapters.http.serving import serve
+
+    app = Flask("slow")
+    app.config["MAX_CONTENT_LENGTH"] = 1000
+
+    @app.post("/<float:seconds>")
+    def wait(seconds):
+        print("begun", flush=True)
+        time.sleep(seconds)
+        return "x" * 8_000_000  # more than a socket takes at once
+
+    @app.get("/")
+    def ready():
+        return "ready"
+
+    serve(app, sys.argv[1], int(sys.argv[2]))
+    print("left", flush=True)
+""")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", "", "127.0.0.1.example.org"])
+def test_an_address_that_others_could_reach_is_refused(host: str) -> None:
+    with pytest.raises(BadInputError, match="authentication is not built yet"):
+        serve(Flask("x"), host, 8000)
+
+
+def test_a_port_that_is_taken_is_told_in_words() -> None:
+    app = Flask("x")
+    app.config["MAX_CONTENT_LENGTH"] = 1
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadInputError, match="cannot be had"):
+        serve(app, "127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.fixture(params=["127.0.0.1", "localhost"])
+def served(request: pytest.FixtureRequest) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a slow app in a process of its own, and the process."""
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, request.param, str(port)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    base = f"http://127.0.0.1:{port}"
+    for _ in range(100):
+        try:
+            requests.get(base, timeout=2)
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    try:
+        yield base, process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def said(process: subprocess.Popen[str]) -> IO[str]:
+    assert process.stdout is not None
+    return process.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_running_request_end_and_takes_no_new_one(
+    served: tuple[str, subprocess.Popen[str]], number: int
+) -> None:
+    base, process = served
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(requests.post, f"{base}/1.0", timeout=10)
+        assert said(process).readline() == "begun\n"
+        process.send_signal(number)
+        time.sleep(0.6)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(base.rpartition(":")[2])), timeout=2)
+        answer = running.result()
+    assert (answer.status_code, len(answer.content)) == (200, 8_000_000)
+    assert process.wait(5) == 0
+    assert said(process).read() == "left\n"
+
+
+def test_without_work_it_leaves_at_once(served: tuple[str, subprocess.Popen[str]]) -> None:
+    base, process = served
+    with requests.Session() as session:  # an idle connection that is kept open holds nobody up
+        session.get(base, timeout=2)
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(5) == 0
+    assert time.monotonic() - began < 2
