@@ -1,14 +1,13 @@
 """What durable-rules 2.0.28 gets wrong when it grows and runs: as it comes, then as we drive it."""
 
 import random
-import signal
 from dataclasses import replace
 from decimal import Decimal
 
 import orjson
 import pytest
 
-from pathway.compiler import MAX_FIELDS, MAX_MATCHES, compile_statements
+from pathway.compiler import MAX_FIELDS, MAX_MATCHES, MAX_RULES, compile_statements
 from pathway.conditions import All, AnyOf, Leaf, Op
 from pathway.engine import Engine
 from pathway.errors import CompileError, EngineError
@@ -84,13 +83,14 @@ def test_no_shard_can_reach_a_limit_of_the_engine_however_many_statements() -> N
         assert len(unequal) <= MAX_MATCHES
 
 
-def test_the_257th_rule_on_one_pattern_breaks_the_ruleset() -> None:
+def test_from_about_257_rules_on_one_pattern_a_ruleset_breaks() -> None:
+    """The border moves with the build (256 fail on one Python and not on another); ours lies far below it."""
     script = "h = rules({{f'r{{n}}': {{'all': [{{'m': {{'a': 1}}}}]}} for n in range({})}})\n"
     script += 'code, s = c.assert_facts(h, \'[{{"id":1,"a":1}}]\')\nm = c.start_action_for_state(h, s)\nfired = 0\n'
     script += "while m:\n fired += 1\n m = c.complete_and_start_action(h, s)\nprint(fired)"
-    assert end_of(script.format(256)) == (0, "256\n")
-    ended, said = end_of(script.format(257))
-    assert ended == -signal.SIGSEGV or said != "257\n"
+    assert end_of(script.format(MAX_RULES)) == (0, f"{MAX_RULES}\n")
+    ended, said = end_of(script.format(300))
+    assert ended != 0 or said != "300\n"
     assert judged([Leaf(FLAG, Op.IS, True)] * 300, fact(FLAG, True)) == [True] * 300
 
 
