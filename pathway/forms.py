@@ -54,8 +54,8 @@ _HEADER: Final = (
 )  # fmt: skip
 _HEADER_NEEDED: Final = ("id", "kind", "version", "title", "question", "status", "effective", "approvers", "sources")
 _KINDS: Final = ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_VERSION: Final = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
 
 def check_rule(document: Mapping[str, Any], where: str, text: str = "") -> None:
