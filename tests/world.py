@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,7 +18,9 @@ from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings
 from pathway.case import Case
 from pathway.decide import decide
+from pathway.ports import Submission
 from pathway.rulebook import RuleBook, load
+from pathway.service import Ingested
 from pathway.strata import Machine
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -100,3 +103,13 @@ def candidate(level: str = "L1") -> Record:
 
 def make_house(folder: Path, clock: FixedClock | None = None, **settings: Any) -> House:
     return open_house(Settings(database_url=f"sqlite:///{folder / 'test.sqlite3'}", **settings), clock or FixedClock())
+
+
+def ingest(house: House, record: Record) -> Ingested:
+    """A record through the door, at the house's present instant."""
+    data = json.dumps(record.bundle()).encode()
+    now = house.clock.now()
+    parcel = house.reader(now).submission(data, "test")
+    (delivery,) = parcel.deliveries
+    submission = Submission(str(uuid.uuid4()), "local", "test", now, parcel.sha256)
+    return house.service.ingest(delivery, submission, data, "tester")

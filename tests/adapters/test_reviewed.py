@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +12,19 @@ import pytest
 from adapters.bootstrap import House
 from adapters.demo.record import Record, concept
 from adapters.fhir.reading import ANSWER, FINDING, ORDER
-from pathway.ports import Submission
 from pathway.reconcile import Task
-from tests.world import FixedClock, candidate, decision_on, make_house, missing, outcomes, person, settled, wishes
+from tests.world import (
+    FixedClock,
+    candidate,
+    decision_on,
+    ingest,
+    make_house,
+    missing,
+    outcomes,
+    person,
+    settled,
+    wishes,
+)
 
 
 def outcome(record: Record, level: str = "L1") -> str:
@@ -360,14 +368,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = make_house(tmp_path, FixedClock())
     yield made
     made.close()
-
-
-def ingest(house: House, record: Record) -> None:
-    data = json.dumps(record.bundle()).encode()
-    now = house.clock.now()
-    (delivery,) = house.reader(now).submission(data, "test").deliveries
-    submission = Submission(str(uuid.uuid4()), "local", "test", now, house.reader(now).submission(data, "x").sha256)
-    house.service.ingest(delivery, submission, data, "tester")
 
 
 def tasks(house: House, code: str) -> list[Task]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,14 +12,25 @@ import pytest
 
 from adapters.bootstrap import House
 from adapters.cli.demo import load_demo
-from adapters.demo.record import Record
 from adapters.fhir.to_facts import ChartReader
 from pathway.decide import decide
 from pathway.errors import NotFoundError, PathwayError, ReplayError
-from pathway.ports import Stored, Submission
+from pathway.ports import Stored
 from pathway.reconcile import Task
-from pathway.service import Ingested
-from tests.world import NOW, FixedClock, book, candidate, case_of, machines, make_house, person, read, settled, terms
+from tests.world import (
+    NOW,
+    FixedClock,
+    book,
+    candidate,
+    case_of,
+    ingest,
+    machines,
+    make_house,
+    person,
+    read,
+    settled,
+    terms,
+)
 
 
 @pytest.fixture
@@ -28,16 +38,6 @@ def house(tmp_path: Path) -> Iterator[House]:
     made = make_house(tmp_path, FixedClock())
     yield made
     made.close()
-
-
-def ingest(house: House, record: Record) -> Ingested:
-    data = json.dumps(record.bundle()).encode()
-    now = house.clock.now()
-    parcel = house.reader(now).submission(data, "test")
-    (delivery,) = parcel.deliveries
-    return house.service.ingest(
-        delivery, Submission(str(uuid.uuid4()), "local", "test", now, parcel.sha256), data, "tester"
-    )
 
 
 def tasks(house: House) -> list[Task]:
