@@ -124,14 +124,18 @@ def carrying(rule_set: RuleSet, row: Row) -> list[str]:
 
 
 def _ids(rule_set: RuleSet, row: Row, by_id: Mapping[str, Row]) -> list[str]:
-    """The criteria whose comparison came out true in the rule that gave the outcome, in its order."""
+    """The criteria that the rule which gave the outcome turned on, in its order: what failed, or else what held.
+
+    A rule also compares what must not be so for it to apply; that explains nothing beside a criterion that failed.
+    """
     view = {id: Fact(id, criterion["verdict"]) for id, criterion in by_id.items()}
     found: list[str] = []
     for rule in rule_set.recommendations:
         if rule.outcome == row["outcome"]:
             held = [b.datum for b in explain(rule.when, view, _NO_TIME) if b.verdict]
-            found += [id for id in held if id not in found]
-    return found
+            failed = [id for id in held if by_id[id]["verdict"] == "not-met"]
+            found += failed or held
+    return list(dict.fromkeys(found))
 
 
 def _missing(rule_set: RuleSet, row: Row) -> Iterator[str]:

@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 
 from adapters.fhir.from_plan import patient_id
 from adapters.http.cds_hooks.catalogue import services
+from adapters.http.cds_hooks.detail import carrying
 from adapters.settings import Settings
 from pathway.decisions import DecisionRecord
 from pathway.ports import Ledger
 from pathway.reconcile import ENDED, Task
+from pathway.rulebook import RuleSet
 
 MOST: Final = 200
 LOOK_BACK: Final = 50
@@ -23,11 +25,11 @@ OPEN: Final = tuple(sorted({"draft", "requested", "received", "accepted", "ready
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One vertebra under one policy."""
+    """One vertebra under one policy: the facts that carry the outcome, or what is missing."""
 
     level: str
     outcome: str
-    reason: str
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Page:
     example: str
 
 
-def start(ledger: Ledger, settings: Settings, now: datetime) -> Page:
+def start(ledger: Ledger, settings: Settings, rule_sets: Mapping[str, RuleSet], now: datetime) -> Page:
     """The page as of now; the first patients by id where there are very many."""
     keys = ledger.patients()
     zone = ZoneInfo(settings.time_zone)
@@ -66,7 +68,7 @@ def start(ledger: Ledger, settings: Settings, now: datetime) -> Page:
         body = json.loads(latest[0].body) if latest else {"levels": [], "releases": []}
         drafts = drafts or any(release["status"] == "draft" for release in body["releases"])
         tasks = ledger.find_tasks(patient=key, statuses=OPEN)
-        lines.append(_line(key, body, latest[0].id if latest else "", tasks, now, zone))
+        lines.append(_line(key, body, latest[0].id if latest else "", tasks, rule_sets, now, zone))
     example = _example(lines[0].id if lines else "example")
     return Page(tuple(lines), len(keys), drafts or not lines, settings.time_zone, example)
 
@@ -80,14 +82,21 @@ def _latest(ledger: Ledger, key: str) -> tuple[DecisionRecord, ...]:
 
 
 def _line(
-    key: str, body: Mapping[str, Any], decision: str, tasks: tuple[Task, ...], now: datetime, zone: ZoneInfo
+    key: str,
+    body: Mapping[str, Any],
+    decision: str,
+    tasks: tuple[Task, ...],
+    rule_sets: Mapping[str, RuleSet],
+    now: datetime,
+    zone: ZoneInfo,
 ) -> Line:
     """Tasks come by due date; an emergency is next whatever its date."""
     following = min((t for t in tasks), key=lambda t: (t.priority != "stat", t.due_at, t.key), default=None)
     return Line(
         id=patient_id(key),
         verdicts=tuple(
-            Verdict(_level(r["level"]), r["outcome"].replace("-", " "), r["reason"]) for r in body["levels"]
+            Verdict(_level(row["level"]), row["outcome"].replace("-", " "), _reasons(rule_sets, row))
+            for row in body["levels"]
         ),
         open=len(tasks),
         next=following.title if following else "",
@@ -96,6 +105,15 @@ def _line(
         urgent=following is not None and following.priority == "stat",
         decision=decision,
     )
+
+
+def _reasons(rule_sets: Mapping[str, RuleSet], row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What carries the verdict, or the requests that would settle it; the rule's own words where neither is known."""
+    asked = tuple(dict.fromkeys(f"Missing: {item['say']}" for item in row["missing"]))
+    if row["outcome"] == "insufficient-data":
+        return asked[:3] or (row["reason"],)
+    policy = rule_sets.get(row["policy"])
+    return tuple(carrying(policy, row)) if policy else (row["reason"],)
 
 
 def _level(level: str) -> str:

@@ -25,7 +25,7 @@ blueprint = Blueprint(
 def start_page() -> str:
     """The stored patients and where each stands."""
     with house().store.read() as ledger:
-        page = start(ledger, house().settings, house().clock.now())
+        page = start(ledger, house().settings, house().book.sets, house().clock.now())
     return render_template("start.html", page=page, base=own_url())
 
 

@@ -64,9 +64,9 @@ def test_each_patient_stands_with_verdict_reason_open_tasks_and_what_is_next(
     for record in (candidate("p1", NOW), unproven("p2", NOW), Record("p3", NOW)):
         send(record.bundle())
     one, two, three = rows(client)
-    assert one.startswith("p1 L1: candidate Painful, fresh, at this vertebra")
+    assert one.startswith("p1 L1: candidate Fresh: marrow oedema at L1 on 2026-11-19 (STIR MRI) Tender at L1")
     assert " 1 Operator's review of a candidate 2026-11-29 12:00 " in one
-    assert two.startswith("p2 L1: insufficient data")
+    assert two.startswith("p2 L1: insufficient data Missing: ")
     assert three.startswith("p3 No vertebral fracture on record 0 Nothing")
     assert "Draft rules: not approved for clinical use." in read(client).text
 
@@ -170,3 +170,12 @@ def test_colours_have_the_contrast_of_wcag_aa(client: FlaskClient, ink: str, pap
 
 def test_livez_answers(client: FlaskClient) -> None:
     assert client.get("/livez").get_data() == b"ok"
+
+
+def test_a_refusal_shows_what_failed_and_nothing_beside_it(client: FlaskClient, send: Callable[..., Any]) -> None:
+    send(candidate("p1", NOW).oedema("L1", False, 0.5).bundle())
+    send(candidate("p2", NOW).cement("L1", 1).bundle())
+    healed, cemented = rows(client)
+    assert "No oedema or uptake at L1 on 2026-11-22 (STIR MRI)" in healed
+    assert "L1 was cemented on 2026-11-21" in cemented
+    assert "Fragility fracture" not in healed + cemented
