@@ -77,6 +77,7 @@ def fallen_silent(rule: Rule, asked: Mapping[str, list[Leaf]]) -> Iterator[tuple
                     yield fact.datum, value
 
 
+@pytest.mark.slow  # every view that the rule can see
 @pytest.mark.parametrize("rule", ALERTS.values(), ids=list(ALERTS))
 def test_no_answer_silences_an_alert_that_it_does_not_contradict(rule: Rule) -> None:
     asked: dict[str, list[Leaf]] = {}
