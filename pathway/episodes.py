@@ -175,12 +175,19 @@ def match(stored: Sequence[Episode], seen: Sequence[Episode]) -> tuple[Episode, 
     """
     free = {episode.id: episode for episode in stored}
     found: list[Episode] = []
-    for episode in seen:
-        old = _same_record(free.values(), episode) or _same_place(free.values(), episode)
-        if old is not None:
-            del free[old.id]
-            episode = replace(episode, id=old.id)
-        found.append(episode)
+    rest = list(seen)
+    for same in (_same_record, _same_place):
+        later: list[Episode] = []
+        for episode in rest:
+            old = same(free.values(), episode)
+            if old is None:
+                later.append(episode)
+            else:
+                del free[old.id]
+                found.append(replace(episode, id=old.id))
+        rest = later
+    taken = {episode.id for episode in found}
+    found += [e if e.id not in taken else replace(e, id=_another_id(e)) for e in rest]
     return tuple(sorted(found, key=lambda e: (e.kind, [sort_key(x) for x in e.levels], e.onset_at, e.id)))
 
 
@@ -199,6 +206,23 @@ def _same_place(stored: Iterable[Episode], episode: Episode) -> Episode | None:
     margin = SAME_FRACTURE if episode.kind is EpisodeKind.FRACTURE else timedelta(0)
     for old in stored:
         overlap = old.onset_at - margin <= episode.last_at and episode.onset_at <= old.last_at + margin
-        if old.kind is episode.kind and set(old.levels) & set(episode.levels) and overlap:
+        if (
+            old.kind is episode.kind
+            and set(old.levels) & set(episode.levels)
+            and overlap
+            and _ranges_meet(old, episode)
+        ):
             return old
     return None
+
+
+def _ranges_meet(one: Episode, other: Episode) -> bool:
+    """Whether two episodes may be of one vertebra; those that name theirs are told apart by their levels."""
+    if not one.range or not other.range:
+        return True
+    return LevelRange.parse(one.range).meet(LevelRange.parse(other.range)) is not None
+
+
+def _another_id(episode: Episode) -> str:
+    """An id for an episode whose first one is in use: by its records, which no other episode has."""
+    return str(uuid.uuid5(NAMESPACE, "/".join((episode.id, *episode.sources))))

@@ -70,3 +70,21 @@ def foreign_bases(bodies: Iterable[Any]) -> set[str]:
     references = (at_path(body, f"{name}.reference") for body in bodies for name in SUBJECTS)
     absolute = (r for r in references if isinstance(r, str) and r.startswith(("http://", "https://")))
     return {reference.rpartition("/Patient/")[0] for reference in absolute}
+
+
+def aliases_of(rows: Iterable[tuple[Any, str]]) -> dict[str, str]:
+    """The `Type/id` behind each fullUrl of a Bundle that is no id of its own, such as `urn:uuid:…`."""
+    found: dict[str, str] = {}
+    for body, url in rows:
+        if url and isinstance(body, Mapping) and isinstance(body.get("id"), str):
+            found[url] = f"{body.get('resourceType')}/{body['id']}"
+    return found
+
+
+def resolved(node: Any, aliases: Mapping[str, str]) -> Any:
+    """A resource with its references by fullUrl written as `Type/id`, as a server does that takes a Bundle apart."""
+    if isinstance(node, Mapping):
+        made = {key: resolved(value, aliases) for key, value in node.items()}
+        reference = made.get("reference")
+        return made | {"reference": aliases[reference]} if isinstance(reference, str) and reference in aliases else made
+    return [resolved(item, aliases) for item in node] if isinstance(node, list) else node

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from adapters.fhir import strict_json
-from adapters.fhir.bundles import entries_of, foreign_bases, is_patient, names_a_patient, owner_of
+from adapters.fhir.bundles import aliases_of, entries_of, foreign_bases, names_a_patient, owner_of, resolved
 from adapters.fhir.known_chart import READ
 from adapters.fhir.plausible import doubts
 from adapters.fhir.terminology import Terminology
@@ -139,7 +139,7 @@ class Reader:
                 fix="Send one Bundle for each patient",
                 code="business-rule",
             )
-        aliases = {url: f"Patient/{body['id']}" for _, body, url in rows if is_patient(body) and url}
+        aliases = aliases_of((body, url) for _, body, url in rows)
         by_patient: dict[str, list[tuple[ChartResource, bytes]]] = defaultdict(list)
         aside: dict[str, list[SetAside]] = defaultdict(list)
         entries: list[Entry] = []
@@ -159,7 +159,7 @@ class Reader:
                 aside[owner].append(SetAside(place, "invalid", fault.sentence()))
                 entries.append(Entry(index, reference, False, fault.code, fault.why, fault.fix, fault.expression))
                 continue
-            by_patient[owner].append(self._kept(body))
+            by_patient[owner].append(self._kept(resolved(body, aliases)))
             entries.append(Entry(index, reference, True))
         deliveries = self._deliveries(by_patient, aside, where, many)
         return Parcel(deliveries, tuple(entries), kind, sha256(data))

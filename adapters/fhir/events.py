@@ -11,7 +11,7 @@ from datetime import timedelta, tzinfo
 from typing import Any, Final
 
 from adapters.fhir.findings import Finding
-from adapters.fhir.reading import When, codings, happened, recorded, reference_of, status_code
+from adapters.fhir.reading import When, at_path, codings, happened, recorded, reference_of, status_code
 from adapters.fhir.terminology import Terminology
 from pathway.chart import ChartResource, SetAside
 from pathway.episodes import SAME_EVENT, EpisodeKind, Sighting
@@ -44,13 +44,14 @@ class Fracture:
 class CementEvent:
     """A Procedure on vertebrae: `cement` is false for a reposition, which counts only beside cement of the same event.
 
-    `when` is None for a procedure without a date.
+    `when` is None for a procedure without a date. `add_on` marks a code for one more vertebra than the others name.
     """
 
     resource: ChartResource
     place: LevelRange
     when: When | None
     cement: bool
+    add_on: bool
 
     @property
     def sighting(self) -> Sighting | None:
@@ -77,11 +78,10 @@ def fractures(
             notes.append(SetAside(resource.reference, "unmapped", note))
         for place in places:
             sighting = _condition_sighting(resource, place, zone)
-            if sighting is None:
-                why = "a fracture without onset or recorded date cannot be placed in time"
-                notes.append(SetAside(resource.reference, "invalid", why))
-                break
             found.append(Fracture(codes, sighting, verification not in SUSPECTED))
+        if places and happened(resource.body, zone) is None and recorded(resource.body, zone) is None:
+            why = "a fracture without onset or recorded date is taken as of when it came"
+            notes.append(SetAside(resource.reference, "invalid", why))
     return tuple(found), tuple(notes)
 
 
@@ -120,12 +120,13 @@ def _sites(body: Mapping[str, Any], terms: Terminology) -> list[LevelRange]:
     return list(dict.fromkeys(match.levels for match in found if match is not None and match.levels is not None))
 
 
-def _condition_sighting(resource: ChartResource, place: LevelRange, zone: tzinfo) -> Sighting | None:
-    """When a fracture began; a partial date counts as late as it allows, and never makes a fracture look older."""
+def _condition_sighting(resource: ChartResource, place: LevelRange, zone: tzinfo) -> Sighting:
+    """When a fracture began; a partial date counts as late as it allows, and never makes a fracture look older.
+
+    One without any date is known since it came: alerts hang on the fracture, and must not be lost with its date.
+    """
     onset, written = happened(resource.body, zone), recorded(resource.body, zone)
-    when = onset or written
-    if when is None:
-        return None
+    when = onset or written or When(resource.received_at, resource.received_at)
     at = when.earliest
     if when.latest - when.earliest > timedelta(days=1):
         at = min(when.latest, written.earliest) if written else when.latest
@@ -156,12 +157,20 @@ def cement_events(
         match = cement or terms.match("fracture-reposition", concept)
         if match is None:
             continue
-        when = happened(resource.body, zone)
+        when = _performed(resource.body, zone)
         if when is None and cement is not None:
             why = "a cement procedure without a date cannot be followed up: send performedDateTime"
             notes.append(SetAside(resource.reference, "invalid", why))
+        add_on = terms.match("cement-add-on", concept) is not None
         for place in _sites(resource.body, terms) or [match.levels or WHOLE_SPINE]:
-            found.append(CementEvent(resource, place, when, cement is not None))
+            found.append(CementEvent(resource, place, when, cement is not None, add_on))
     starts = [e.when.earliest for e in found if e.cement and e.when is not None]
     kept = (e for e in found if e.cement or (e.when and any(abs(e.when.earliest - s) < SAME_EVENT for s in starts)))
     return tuple(kept), tuple(notes)
+
+
+def _performed(body: Mapping[str, Any], zone: tzinfo) -> When | None:
+    """From the start of a procedure to its end; None where it has no date."""
+    when = happened(body, zone)
+    end = When.read(at_path(body, "performedPeriod.end"), zone)
+    return When(when.earliest, max(when.latest, end.latest)) if when and end else when

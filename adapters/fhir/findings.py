@@ -93,13 +93,18 @@ def _withdrawn(chart: Iterable[ChartResource]) -> Iterator[str]:
 def _danger(finding: Finding) -> bool:
     """Whether a finding warns: a leak, a neurological sign, chest symptoms."""
     leak = finding.code == "cement-leak" and "present" in finding.parts.values()
-    return leak or finding.answer in ("deficit", "cord-or-cauda-sign", "symptoms")
+    infected = finding.code == "infection-screen" and finding.answer == "present"
+    return leak or infected or finding.answer in ("deficit", "cord-or-cauda-sign", "symptoms", "pregnant")
 
 
 def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings of the last instant there is: one, or several that must agree."""
+    """The findings that may be the last: those of the last instant, and those whose vaguer date reaches it.
+
+    They must agree; which of them came last is not known.
+    """
     ordered = list(rows)
-    return tuple(f for f in ordered if f.at == max(o.at for o in ordered)) if ordered else ()
+    newest = max((f.at for f in ordered), default=None)
+    return tuple(f for f in ordered if newest is not None and f.latest >= newest)
 
 
 def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) -> Finding:

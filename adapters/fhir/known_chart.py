@@ -19,6 +19,7 @@ READ: Final = frozenset({
     "Patient", "Encounter", "Condition", "AllergyIntolerance", "ImagingStudy", "DiagnosticReport", "Observation",
     "Procedure", "ServiceRequest",
 })  # fmt: skip
+_MOST_DAYS: Final = 45_000  # the upper bound of every count of days in rules/vocabulary.yaml
 _OVER: Final = frozenset({"inactive", "remission", "resolved"})
 
 
@@ -127,5 +128,5 @@ def _known(
 
 
 def days(begin: datetime, end: datetime) -> int:
-    """Whole days from one instant to another, never negative."""
-    return max(0, (end - begin) // timedelta(days=1))
+    """Whole days from one instant to another, never negative and never more than the vocabulary allows."""
+    return min(max(0, (end - begin) // timedelta(days=1)), _MOST_DAYS)

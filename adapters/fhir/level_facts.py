@@ -35,6 +35,7 @@ A project default of 2026-11-22, awaiting sign-off.
 def assessed_levels(chart: KnownChart) -> tuple[str, ...]:
     """The vertebrae that have a sheet: fractured, deformed, fresh on imaging, or cemented; head to tail."""
     found = {level for episode in chart.episodes for level in episode.levels}
+    found |= {event.place.level for event in chart.cement if event.when is None}
     found |= {finding.level for finding in chart.named("vertebral-height-loss") if finding.deformed}
     return tuple(sorted(found, key=sort_key))
 
@@ -205,6 +206,8 @@ class LevelReader:
         return unnamed and event.when.earliest >= begin and not self._named_elsewhere(event)
 
     def _named_elsewhere(self, event: CementEvent) -> bool:
-        """Whether another record of the same event names its vertebrae."""
+        """Whether another record of the same event names its vertebrae; an add-on code is for yet another one."""
+        if event.add_on:
+            return False
         episodes = [e for e in self.chart.episodes if event.resource.reference in e.sources]
         return any(UNSPECIFIED not in episode.levels for episode in episodes)

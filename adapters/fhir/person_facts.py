@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Final
 
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.reading import When, at_path
+from pathway.chart import ChartResource
 from pathway.facts import Fact, Reason, Value, unknown
 
 PREGNANCY_ENDS: Final = 60
@@ -170,18 +172,23 @@ _WORSE: Final = ("normal", "deficit", "cord-or-cauda")
 def _neurology(chart: KnownChart) -> Fact:
     """An active diagnosis outweighs an examination; a suspected one does too, as unconfirmed."""
     rows = chart.conditions("neurologic-emergency")
+    exam = examined(chart.named("neurological-examination"), "neurology")
+    found = exam.value if exam.known else exam.candidate
+    sign = exam if found not in (None, "normal") else unknown("neurology")  # a new sign makes an old diagnosis new
     active = [r for r, s in rows if s == "active"]
     if active:
-        at = max(chart.dated(r) for r in active)
-        return Fact("neurology", "cord-or-cauda", None, None, at, tuple(r.reference for r in active))
-    exam = examined(chart.named("neurological-examination"), "neurology")
+        at = max(_dates(chart, active, sign))
+        return Fact("neurology", "cord-or-cauda", None, None, at, (*(r.reference for r in active), *sign.sources))
     suspected = [r for r, s in rows if s == "suspected"]
-    if suspected and exam.value in (None, "normal"):
-        return unknown(
-            "neurology", Reason.UNCONFIRMED, candidate="cord-or-cauda", at=max(chart.dated(r) for r in suspected),
-            sources=[r.reference for r in suspected],
-        )  # fmt: skip
+    if suspected and (not exam.known or found == "normal"):
+        at = max(_dates(chart, suspected, sign))
+        sources = (*(r.reference for r in suspected), *sign.sources)
+        return unknown("neurology", Reason.UNCONFIRMED, candidate="cord-or-cauda", at=at, sources=sources)
     return exam
+
+
+def _dates(chart: KnownChart, diagnoses: Sequence[ChartResource], sign: Fact) -> list[datetime]:
+    return [*(chart.dated(resource) for resource in diagnoses), *([sign.at] if sign.at is not None else [])]
 
 
 def examined(rows: Sequence[Finding], datum: str) -> Fact:
@@ -212,7 +219,10 @@ def _hospitalised(chart: KnownChart) -> Fact:
             continue
         seen.append(encounter.reference)
         start, end = (When.read(at_path(body, f"period.{part}"), chart.zone) for part in ("start", "end"))
-        going_on = end.latest > chart.as_of if end else body.get("status") in _GOING_ON
+        unfinished = body.get("status") in _GOING_ON
+        going_on = (
+            end.latest > chart.as_of and (unfinished or end.latest <= encounter.received_at) if end else unfinished
+        )
         if at_path(body, "class.code") in _STAYS and going_on:
             old = end is None and (start is None or days(start.earliest, chart.as_of) > _LONGEST_STAY)
             (forgotten if old else now).append(encounter.reference)

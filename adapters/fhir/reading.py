@@ -26,6 +26,7 @@ ORDER: Final = local_system("order")
 
 _PARTIAL: Final = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
 
+_YEARS: Final = ("1850", "2199")  # outside them a date is a slip, or a filler such as 0001 or 9999
 _LEAP: Final = re.compile(r"(T\d\d:\d\d):60")  # FHIR allows leap seconds, Python does not
 
 
@@ -39,7 +40,7 @@ class When:
     @classmethod
     def read(cls, text: Any, zone: tzinfo = UTC) -> When | None:
         """A FHIR date, dateTime or instant; a date without time is a day of the facility's zone. None if unreadable."""
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not _YEARS[0] <= text[:4] <= _YEARS[1]:
             return None
         partial = _PARTIAL.match(text)
         try:
@@ -59,15 +60,25 @@ class When:
 
 
 _HAPPENED: Final[Mapping[str, Sequence[str]]] = {
-    "Condition": ("onsetDateTime", "onsetPeriod.start"),
-    "Observation": ("effectiveDateTime", "effectivePeriod.start", "effectiveInstant"),
-    "Procedure": ("performedDateTime", "performedPeriod.start"),
+    "Condition": ("onsetDateTime", "onsetPeriod.start", "onsetPeriod.end"),
+    "Observation": (
+        "effectiveDateTime",
+        "effectivePeriod.start",
+        "effectiveInstant",
+        "effectiveTiming.event",
+        "effectivePeriod.end",
+    ),
+    "Procedure": ("performedDateTime", "performedPeriod.start", "performedPeriod.end"),
     "Encounter": ("period.start",),
     "ImagingStudy": ("started",),
     "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.start"),
     "ServiceRequest": ("authoredOn",),
     "AllergyIntolerance": ("recordedDate", "onsetDateTime"),
 }
+_STATUS_SYSTEMS: Final = frozenset({
+    "http://terminology.hl7.org/CodeSystem/condition-clinical",
+    "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+})  # fmt: skip
 _RECORDED: Final[Mapping[str, str]] = {
     "Condition": "recordedDate", "Observation": "issued", "DiagnosticReport": "issued", "ServiceRequest": "authoredOn",
 }  # fmt: skip
@@ -94,12 +105,12 @@ def known_from(resource: Resource, zone: tzinfo = UTC) -> datetime | None:
 
 
 def at_path(resource: Any, path: str) -> Any:
-    """The element at a dotted path of objects, or None."""
+    """The element at a dotted path of objects, the first where the last is a list, or None."""
     for name in path.split("."):
         if not isinstance(resource, Mapping):
             return None
         resource = resource.get(name)
-    return resource
+    return next(iter(resource), None) if isinstance(resource, list) else resource
 
 
 def codings(*concepts: Any) -> Iterator[Mapping[str, Any]]:
@@ -119,8 +130,11 @@ def code_in(system: str, *concepts: Any) -> str | None:
 
 
 def status_code(concept: Any) -> str:
-    """The code of a status concept such as Condition.clinicalStatus; empty where absent."""
-    return next((str(c.get("code", "")) for c in codings(concept)), "")
+    """The code of Condition.clinicalStatus or verificationStatus in HL7's system; empty where absent.
+
+    A local code may stand beside it, in any order.
+    """
+    return next((str(c.get("code", "")) for c in codings(concept) if c.get("system") in _STATUS_SYSTEMS), "")
 
 
 def reference_of(element: Any) -> str:

@@ -12,7 +12,7 @@ from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
 from adapters.fhir.person_facts import answered, examined
 from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened, reference_of
-from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind
+from pathway.episodes import SAME_EVENT, SAME_FRACTURE, Episode, EpisodeKind
 from pathway.facts import Fact, Reason, Value, unknown
 from pathway.levels import UNSPECIFIED, LevelRange
 
@@ -92,12 +92,12 @@ class TreatedReader:
 
     def _leaks(self) -> Iterator[Fact]:
         """The operator's latest statement per destination; a leak named as a complication is a leak."""
-        rows = [f for f in self.chart.named("cement-leak") if self._is_about_this(f)]
+        rows = [f for f in self.chart.named("cement-leak") if self._is_of_event(f)]
         named = self._complications()
         for destination in DESTINATIONS:
             datum = f"leak-{destination}"
-            leak = [f for f in rows if f.parts.get(destination) == "present"]
-            none = [f for f in rows if f.parts.get(destination) == "absent" and self._names_this_level(f)]
+            leak = [f for f in rows if f.parts.get(destination) == "present" and self._may_leak_here(f)]
+            none = [f for f in rows if f.parts.get(destination) == "absent" and self._clears_this_level(f)]
             sources = tuple(f.source for f in leak) or named.get(destination, ())
             if destination in named or any(f.confirmed for f in leak):
                 yield Fact(datum, True, at=self.event.onset_at, sources=sources)
@@ -108,21 +108,22 @@ class TreatedReader:
             elif none:
                 yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=none[-1].at, sources=(none[-1].source,))
 
-    def _names_this_level(self, finding: Finding) -> bool:
-        """No leak without a level clears a vertebra only where the event had just the one."""
-        return finding.level == self.level or len(self.event.levels) == 1
+    def _clears_this_level(self, finding: Finding) -> bool:
+        """No leak clears the vertebra that it names; one without a vertebra only where the event had just the one."""
+        return finding.level == self.level or (finding.level == UNSPECIFIED and len(self.event.levels) == 1)
 
-    def _is_about_this(self, finding: Finding) -> bool:
-        """Whether a statement is of this event and may be of this vertebra.
+    def _may_leak_here(self, finding: Finding) -> bool:
+        """A leak counts where it names this vertebra, none, or one that the event does not know: never lost."""
+        return finding.level == self.level or finding.level not in self.event.levels
 
-        It is of the event that it refers to; one that refers to none we know is of the last event before it.
-        """
-        if finding.level not in (self.level, UNSPECIFIED):
-            return False
+    def _is_of_event(self, finding: Finding) -> bool:
+        """Whether a statement is of this event: the one that it refers to, else the last before it or the next."""
         events = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE]
         named = [e for e in events if set(finding.about) & set(e.sources)]
         before = sorted((e for e in events if e.onset_at <= finding.latest), key=lambda e: e.onset_at)
-        return any(event.id == self.event.id for event in (named or before[-1:]))
+        after = sorted((e for e in events if e.onset_at > finding.latest), key=lambda e: e.onset_at)
+        close = [e for e in after[:1] if e.onset_at - finding.latest < SAME_EVENT]
+        return any(event.id == self.event.id for event in (named or before[-1:] or close))
 
     def _complications(self) -> dict[str, tuple[str, ...]]:
         """Destinations that the event's procedures name as complications, where the procedure is at this vertebra."""

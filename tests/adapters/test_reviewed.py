@@ -22,6 +22,7 @@ from tests.world import (
     missing,
     outcomes,
     person,
+    read,
     settled,
     wishes,
 )
@@ -433,3 +434,112 @@ def test_answers_are_coded(house: House) -> None:
     """The tests above speak the codes that the code systems define."""
     known = {"osteoporotic", "neoplastic", "deficit", "cord-or-cauda-sign", "high-energy", "low-energy"}
     assert all(house.terms.match("answer", [{"system": ANSWER, "code": code}]) for code in known)
+
+
+# --- a second reviewer
+
+
+@pytest.mark.parametrize("end", ["9999-12-31", "9998-12-31", "0001-01-01"])
+def test_a_filler_for_an_open_end_neither_crashes_nor_keeps_anybody_in_hospital(end: str) -> None:
+    record = settled(onset=3).pain(9, 2.9).pain(9, 1).care(2.5).encounter("IMP", 3, ended=2)
+    record.resources[-1]["period"]["end"] = end
+    assert outcome(record) == "defer"
+
+
+def test_a_very_old_procedure_is_no_crash() -> None:
+    assert outcome(candidate().cement("L4", 46000)) == "candidate"
+
+
+@pytest.mark.parametrize("date", [10, 7])
+def test_a_deficit_with_a_vague_date_does_not_lose_to_a_normal_of_the_same_time(date: int) -> None:
+    record = candidate().finding("neurological-examination", "deficit", 0.3)
+    record.resources[-1]["effectiveDateTime"] = record.at(0.1)[:date]
+    assert "neurology-emergency" in asked(record.finding("neurological-examination", "normal", 0.4))
+
+
+def test_a_positive_screen_or_a_negative_mri_of_the_same_day_is_not_outrun_by_a_time() -> None:
+    record = candidate().finding("infection-screen", "present", 0.1)
+    record.resources[-1]["effectiveDateTime"] = record.at(0.1)[:10]
+    assert outcome(record.finding("infection-screen", "absent", 0.2)) == "insufficient-data"
+    record = candidate().oedema("L1", False, 0.1)
+    record.resources[-1]["effectiveDateTime"] = record.at(0.1)[:10]
+    assert outcome(record.oedema("L1", True, 0.2)) == "insufficient-data"
+
+
+def test_a_new_sign_beside_an_old_diagnosis_is_an_emergency() -> None:
+    record = candidate().condition("G83.4", 120)
+    assert "neurology-emergency" in asked(record.finding("neurological-examination", "cord-or-cauda-sign", 0.1))
+    record = candidate().condition("G83.4", 120, verification="provisional")
+    assert "neurology-emergency" in asked(
+        record.finding("neurological-examination", "deficit", 0.1, status="preliminary")
+    )
+
+
+def test_a_local_status_code_beside_the_standard_one_changes_nothing() -> None:
+    record = candidate()
+    (fracture,) = (r for r in record.resources if r["resourceType"] == "Condition")
+    fracture["verificationStatus"]["coding"] = [
+        {"system": "urn:local", "code": "2"},
+        {**fracture["verificationStatus"]["coding"][0], "code": "refuted"},
+    ]
+    assert outcome(record) == "insufficient-data"
+    record = candidate().condition("A41.51", 1)
+    record.resources[-1]["clinicalStatus"]["coding"].insert(0, {"system": "urn:local", "code": "resolved"})
+    assert outcome(record) == "contraindicated"
+
+
+def test_a_stated_leak_is_never_lost() -> None:
+    assert "order-spine-ct" in asked(candidate().cement("", 1).leak_statement("L1", 0.9, leaks=["canal"]))
+    assert "order-spine-ct" in asked(candidate().cement("L1", 1).leak_statement("L2", 0.9, leaks=["canal"]))
+    early = candidate().cement("L1", 1).leak_statement("L1", 1.05, leaks=["canal"])
+    del early.resources[-1]["partOf"]
+    assert "order-spine-ct" in asked(early)
+
+
+def test_a_fracture_without_any_date_still_carries_an_alert() -> None:
+    record = person().fracture("L1", 10).finding("neurological-examination", "deficit", 1)
+    fracture = record.resources[1]
+    del fracture["onsetDateTime"], fracture["recordedDate"]
+    assert "neurology-emergency" in asked(record)
+    assert "Condition/p1-fx-1" in aside(record)
+
+
+def test_undated_cement_alone_still_carries_an_alert() -> None:
+    record = person().cement("L1", 1).finding("neurological-examination", "deficit", 0.5)
+    del record.resources[1]["performedDateTime"]
+    assert "neurology-emergency" in asked(record)
+
+
+def test_a_procedure_with_only_its_end_is_followed_up() -> None:
+    record = candidate().cement("L1", 1)
+    record.resources[-1]["performedPeriod"] = {"end": record.resources[-1].pop("performedDateTime")}
+    assert "leak-check" in asked(record)
+
+
+def test_references_by_full_url_are_followed_for_every_resource() -> None:
+    url = "urn:uuid:6f0c3f0e-0000-4000-8000-000000000001"
+    record = candidate()
+    report = {
+        "resourceType": "DiagnosticReport", "status": "entered-in-error", "code": concept(FINDING, "marrow-oedema"),
+        "result": [{"reference": url}],
+    }  # fmt: skip
+    bundle = record._own(report, "dr").bundle()
+    for entry in bundle["entry"]:
+        if entry["resource"]["id"].startswith("p1-marrow"):
+            entry["fullUrl"] = url
+    (delivery,) = read(bundle).deliveries
+    withdrawn = next(r for r, _ in delivery.resources if r.type == "DiagnosticReport")
+    assert withdrawn.body["result"][0]["reference"] == "Observation/p1-marrow-oedema-1"
+
+
+def test_an_add_on_code_leaves_the_other_levels_in_doubt() -> None:
+    record = candidate().fracture("L3", 30).oedema("L3", True, 3).tender("L3", True, 2).cement("L1", 1)
+    assert outcome(record.cement("", 1, "22515"), "L3") == "insufficient-data"
+
+
+def test_two_unnamed_fractures_of_two_regions_keep_their_own_episodes(house: House) -> None:
+    record = person().fracture("", 8, "M48.56XA")
+    ingest(house, record)
+    ingest(house, record.fracture("", 10, "M48.52XA"))
+    with house.store.read() as ledger:
+        assert sorted(e.range for e in ledger.episodes("local|p1")) == ["C1-C7", "L1-L5"]

@@ -39,7 +39,19 @@ def test_a_day_is_a_day_of_the_facilitys_zone_also_when_the_clock_changes() -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-11-22T10:00:00", "2026-13-01", "2026-02-30", None, 2026, "0000"]
+    "text",
+    [
+        "",
+        "yesterday",
+        "0001-01-01",
+        "9999-12-31",
+        "2026-11-22T10:00:00",
+        "2026-13-01",
+        "2026-02-30",
+        None,
+        2026,
+        "0000",
+    ],
 )
 def test_what_is_no_date_is_none(text: object) -> None:
     assert When.read(text) is None

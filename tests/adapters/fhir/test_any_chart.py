@@ -1,0 +1,81 @@
+"""Whatever a sender leaves out or twists, the answer is a decision or a clear refusal, never a crash."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from adapters.demo.record import Record
+from adapters.fhir.to_facts import ChartReader
+from pathway.decide import decide
+from pathway.errors import BadInputError
+from tests.world import NOW, book, candidate, machines, reader, terms
+
+ODD: tuple[Any, ...] = (
+    None, "", "x", 0, -1, True, [], {}, [{}], [None], {"text": "L1"}, {"coding": [{}]}, {"coding": [{"code": "x"}]},
+    "2026", "2026-13", "0001-01-01", "9999-12-31", "2026-11-22T10:00:60Z", {"reference": "#x"}, {"display": "somebody"},
+    {"start": "2026-11-01"}, {"end": "2026"}, {"value": 1e3}, [{"coding": [{"system": "urn:x", "code": "y"}]}],
+)  # fmt: skip
+
+
+def _chart() -> Record:
+    record = candidate().cement("L1", 1, complication=["canal"]).leak_statement("L1", 0.9).study("CT", 0.5)
+    record.referral("active", 0.5).condition("G83.4", 3, verification="provisional").condition("C50.911", 900)
+    return record.encounter("IMP", 3).finding("chest-check", "normal", 0.5).finding("fracture-cause", "osteoporotic", 2)
+
+
+def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Every (container, key) of a JSON value."""
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in list(items):
+        yield node, key
+        yield from _places(value)
+
+
+def _twist(bundle: dict[str, Any], chance: random.Random) -> None:
+    """Drop, replace, double or rename one element somewhere in a resource."""
+    resource = chance.choice(bundle["entry"])["resource"]
+    places = list(_places(resource))
+    if not places:
+        return
+    node, key = chance.choice(places)
+    match chance.randrange(4):
+        case 0:
+            del node[key]
+        case 1:
+            node[key] = copy.deepcopy(chance.choice(ODD))
+        case 2:
+            node[key] = [copy.deepcopy(node[key])] * 2
+        case _:
+            if isinstance(node, dict):
+                other = str(key).replace("DateTime", "String").replace("CodeableConcept", "Range")
+                node[other] = node.pop(key)
+
+
+@pytest.mark.slow
+def test_no_chart_however_twisted_crashes_a_decision(rounds: Callable[[int], int]) -> None:
+    chance = random.Random(20261122)
+    whole = _chart().bundle()
+    decided, refusals = 0, list[BadInputError]()
+    facts = ChartReader(book().vocabulary, terms())
+    for _ in range(rounds(10_000)):
+        bundle = copy.deepcopy(whole)
+        for _ in range(chance.randint(1, 4)):
+            _twist(bundle, chance)
+        try:
+            parcel = reader().submission(json.dumps(bundle).encode(), "twisted.json")
+        except BadInputError as refusal:
+            refusals.append(refusal)
+            continue
+        for delivery in parcel.deliveries:
+            chart = [resource for resource, _ in delivery.resources]
+            decision = decide(facts.build(delivery.patient, chart, NOW, aside=delivery.set_aside), machines())
+            assert decision.to_bytes()
+            decided += 1
+    assert all(refusal.fix for refusal in refusals)
+    assert decided > rounds(10_000) // 2
