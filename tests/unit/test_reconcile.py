@@ -122,3 +122,28 @@ def test_wishes_of_several_levels_of_one_episode_become_one_that_is_open_while_a
     (joined,) = merge([one, other])
     assert (joined.state, joined.levels, joined.due_at) == (State.OPEN, ("L1", "L2"), NOW + timedelta(days=1))
     assert set(joined.why) == {"because", "also"}
+
+
+def test_an_emergency_is_ended_by_people_alone_whoever_has_claimed_it() -> None:
+    (task,) = run([wish(owner="on-call", priority="stat")], [])
+    claimed = replace(task, owner="practitioner-7")
+    (unasked,) = run([], [claimed])
+    (answered,) = run([wish(owner="on-call", state=State.CLOSED)], [claimed])
+    assert (unasked.status, answered.status) == ("requested", "requested")
+    assert "a clinician closes it" in unasked.status_reason
+    assert "a clinician closes it" in answered.status_reason
+
+
+def test_an_emergency_that_a_person_closed_comes_back_for_a_new_sign_only() -> None:
+    (task,) = run([wish(owner="on-call", sources=("Observation/1",))], [])
+    closed = replace(task, status="completed", by_person=True)
+    assert run([wish(owner="on-call", sources=("Observation/1",))], [closed]) == [closed]
+    after = run([wish(owner="on-call", sources=("Observation/1", "Observation/2"))], [closed])
+    assert [t.status for t in after] == ["completed", "requested"]
+
+
+def test_what_a_person_ended_comes_back_after_its_ground_has_gone_and_returned() -> None:
+    (task,) = run([wish()], [])
+    ended = replace(task, status="rejected", by_person=True)
+    gone = run([], [ended])
+    assert [t.status for t in run([wish()], gone)] == ["rejected", "requested"]
