@@ -11,6 +11,7 @@ from typing import Any
 
 from pathway.canonical import instant
 from pathway.case import Case
+from pathway.completions import open_data
 from pathway.decisions import Decision
 from pathway.episodes import person_episode_id
 from pathway.facts import Fact
@@ -85,31 +86,34 @@ def _level(machine: Machine, case: Case, row: Judged, pick: Rule) -> dict[str, A
     """One level under one policy: outcome, criteria with their reasons, what is missing, what was not assessed."""
     rules = machine.rule_set.criteria
     deciding = machine.deciding(tuple((rule.id, row.verdicts[rule.id]) for rule in rules if rule.role != "note"))
+    said = {rule.id: _criterion(rule, row, case) for rule in rules}
     missing: dict[str, dict[str, str]] = {}
     not_assessed: list[dict[str, str]] = []
     for rule in rules:
         if rule.id not in deciding:
             continue
         if rule.role == "flag":
-            not_assessed.append({"id": rule.id, "message": _say(rule, "unknown", row, case), "ask": rule.ask})
+            not_assessed.append({"id": rule.id, "message": said[rule.id]["message"], "ask": rule.ask})
             continue
-        for datum in machine.open_data(rule, row, case):
-            missing.setdefault(datum, _missing(machine, rule, datum, row, case))
+        for datum in open_data(rule.when, row.view, case.as_of):
+            missing.setdefault(datum, _missing(machine, rule, datum, row, said[rule.id]["because"]))
     return {
         "level": row.sheet.level,
         "episode": row.sheet.episode,
         "policy": machine.rule_set.id,
         "outcome": pick.outcome,
         "reason": render(pick.say["reason"], row.view, row.sheet.level),
-        "criteria": [_criterion(rule, row, case) for rule in rules],
+        "criteria": list(said.values()),
         "missing": list(missing.values()),
         "notAssessed": not_assessed,
     }
 
 
-def _missing(machine: Machine, rule: Rule, datum: str, row: Judged, case: Case) -> dict[str, str]:
+def _missing(
+    machine: Machine, rule: Rule, datum: str, row: Judged, because: Sequence[Mapping[str, Any]]
+) -> dict[str, str]:
     fact = row.view[datum]
-    reasons = {because.datum: because.reason for because in explain(rule.when, row.view, case.as_of)}
+    reasons = {item["datum"]: item.get("reason") for item in because}
     reason = reasons.get(datum) or (fact.reason.value if fact.reason else "partly-known")
     ask = machine.rule_set.vocabulary[datum].ask or rule.ask
     return {"datum": datum, "reason": reason, "ask": ask, "say": machine.rule_set.vocabulary.asks[ask].say}
@@ -131,7 +135,7 @@ def _criterion(rule: Rule, row: Judged, case: Case) -> dict[str, Any]:
     return {
         "id": rule.id,
         "verdict": verdict,
-        "message": _say(rule, verdict, row, case),
+        "message": render(rule.say[verdict], row.view, row.sheet.level, _stale(because)),
         "because": [_because(item) for item in because],
     }
 
@@ -147,13 +151,9 @@ def _because(item: Because) -> dict[str, Any]:
     return body
 
 
-def _say(rule: Rule, part: str, row: Judged, case: Case) -> str:
-    return render(rule.say[part], row.view, row.sheet.level, _stale(rule, row, case))
-
-
-def _stale(rule: Rule, row: Judged, case: Case) -> frozenset[str]:
-    """The data that this rule finds too old."""
-    return frozenset(b.datum for b in explain(rule.when, row.view, case.as_of) if b.reason == "stale")
+def _stale(because: Iterable[Because]) -> frozenset[str]:
+    """The data that a rule finds too old."""
+    return frozenset(item.datum for item in because if item.reason == "stale")
 
 
 def _wishes(machine: Machine, case: Case, judged: Mapping[Scope, tuple[Judged, ...]]) -> Iterable[Obligation]:
@@ -196,8 +196,8 @@ def _why(
     machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], case: Case
 ) -> tuple[str, ...]:
     """The rule's sentence; and for what is still unknown, the request in words."""
-    stale = frozenset(datum for read in (rule, *criteria) for datum in _stale(read, row, case))
-    said = render(rule.say["closed" if closed else "open"], row.view, row.sheet.level, stale)
+    because = (item for read in (rule, *criteria) for item in explain(read.when, row.view, case.as_of))
+    said = render(rule.say["closed" if closed else "open"], row.view, row.sheet.level, _stale(because))
     asks = machine.rule_set.vocabulary.asks
     open_asks = [asks[c.ask].say for c in criteria if not closed and c.ask and row.verdicts.get(c.id) == "unknown"]
     return tuple(dict.fromkeys((said, *open_asks)))

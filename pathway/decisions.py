@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pathway.canonical import canonical, sha256
+from pathway.canonical import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,6 @@ class Decision:
     def to_bytes(self) -> bytes:
         """Canonical JSON (RFC 8785) of the body."""
         return canonical(self.body)
-
-    @property
-    def sha256(self) -> str:
-        """The hash by which an auditor checks that nothing changed."""
-        return sha256(self.to_bytes())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -76,7 +76,6 @@ class Changes:
 
     created: tuple[Task, ...] = ()
     updated: tuple[Task, ...] = ()
-    kept: int = field(default=0, compare=False)
 
 
 def reconcile(

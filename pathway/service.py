@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pathway import __version__
-from pathway.canonical import parse
+from pathway.canonical import parse, sha256
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside, manifest
 from pathway.decide import decide, obligations_of
@@ -139,7 +139,7 @@ class Service:
         body = decision.to_bytes()
         return DecisionRecord(
             id=str(uuid.uuid4()), decided_at=at, patient=case.patient, as_of=case.as_of, trigger=trigger, actor=actor,
-            service_version=__version__, input_sha256=case.input_sha256, body_sha256=decision.sha256, body=body,
+            service_version=__version__, input_sha256=case.input_sha256, body_sha256=sha256(body), body=body,
             hook_instance=hook_instance,
         )  # fmt: skip
 
@@ -157,8 +157,8 @@ class Service:
         if not rule_sets:
             raise NotFoundError("the decision names no release", where=where)
         case = Case.from_decision(rule_sets[0].vocabulary, body)
-        again = decide(case, [Machine(rule_set) for rule_set in rule_sets])
-        if again.to_bytes() != record.body or again.sha256 != record.body_sha256:
+        again = decide(case, [Machine(rule_set) for rule_set in rule_sets]).to_bytes()
+        if again != record.body or sha256(again) != record.body_sha256:
             raise ReplayError(
                 "the decision does not come out the same again", where=where,
                 why="the stored bytes, the release or the code that decides has changed",

@@ -14,7 +14,6 @@ from typing import Final
 
 from pathway.case import Case, View
 from pathway.compiler import Statement
-from pathway.completions import open_data
 from pathway.errors import DecisionError
 from pathway.facts import Fact, Sheet
 from pathway.kleene import evaluate
@@ -112,10 +111,6 @@ class Machine:
                 if rule.outcome == outcome and evaluate(rule.when, view, _ANY_TIME):
                     return "refusal" if outcome in self.rule_set.refusals else outcome
         raise DecisionError("no outcome follows from a completion", where=self.rule_set.release)
-
-    def open_data(self, rule: Rule, judged: Judged, case: Case) -> tuple[str, ...]:
-        """The data whose answer could still settle an unknown criterion."""
-        return open_data(rule.when, judged.view, case.as_of)
 
 
 def _as_facts(verdicts: Mapping[str, str]) -> dict[str, Fact]:

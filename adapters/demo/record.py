@@ -19,7 +19,6 @@ ICD: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED: Final = "http://snomed.info/sct"
 LOINC: Final = "http://loinc.org"
 CPT: Final = "http://www.ama-assn.org/go/cpt"
-PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 
 

@@ -41,18 +41,22 @@ def entries_of(bundle: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any
 
 
 def is_patient(body: Any) -> bool:
+    """Whether something sent is a Patient with an id."""
     return isinstance(body, Mapping) and body.get("resourceType") == "Patient" and isinstance(body.get("id"), str)
 
 
-def owner_of(body: Mapping[str, Any], aliases: Mapping[str, str]) -> str:
-    """The patient that a resource is about, as `Patient/id`; empty for one that is about no patient."""
+def owner_of(body: Mapping[str, Any]) -> str:
+    """The patient that a resource is about, as `Patient/id`; empty for one that is about no patient.
+
+    References by fullUrl are resolved before.
+    """
     if is_patient(body):
         return f"Patient/{body['id']}"
     for name in SUBJECTS:
         element = body.get(name)
         raw = at_path(element, "reference")
         if isinstance(raw, str):
-            short = aliases.get(raw) or reference_of(element)
+            short = reference_of(element)
             if short.startswith("Patient/"):
                 return short
             if raw.startswith("urn:uuid:"):

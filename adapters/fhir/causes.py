@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from adapters.fhir.answers import agreed
 from adapters.fhir.events import Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart
-from adapters.fhir.person_facts import agreed
 from pathway.facts import Fact, Reason, unknown
 from pathway.levels import UNSPECIFIED, LevelRange
 

@@ -145,7 +145,9 @@ class Reader:
         entries: list[Entry] = []
         for index, (place, body, _) in enumerate(rows):
             fault = self._fault(body, place)
-            owner = owner_of(body, aliases) if fault is None else ""
+            if fault is None:
+                body = resolved(body, aliases)
+            owner = owner_of(body) if fault is None else ""
             if fault is None and not owner:
                 if many or body["resourceType"] in READ or names_a_patient(body):
                     why = "it names no patient that can be told"
@@ -159,7 +161,7 @@ class Reader:
                 aside[owner].append(SetAside(place, "invalid", fault.sentence()))
                 entries.append(Entry(index, reference, False, fault.code, fault.why, fault.fix, fault.expression))
                 continue
-            by_patient[owner].append(self._kept(resolved(body, aliases)))
+            by_patient[owner].append(self._kept(body))
             entries.append(Entry(index, reference, True))
         deliveries = self._deliveries(by_patient, aside, where, many)
         return Parcel(deliveries, tuple(entries), kind, sha256(data))

@@ -14,6 +14,7 @@ from adapters.fhir.reading import (
     LEAK,
     TECHNIQUE,
     When,
+    at_path,
     code_in,
     codings,
     happened,
@@ -114,7 +115,7 @@ def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) 
     site = terms.match("vertebral-level", list(codings(body.get("bodySite"))))
     place = site.levels.level if site and site.levels else UNSPECIFIED
     spinal = site is not None or terms.match("spine-site", list(codings(body.get("bodySite")))) is not None
-    until = happened({"resourceType": "Observation", "effectiveDateTime": _end(body)}, zone)
+    until = When.read(at_path(body, "effectivePeriod.end"), zone)
     parts = {key: value for part in body.get("component") or () for key, value in _component(part)}
     return Finding(
         code=code, level=place, answer=_answer(body), number=_number(body),
@@ -132,11 +133,6 @@ def finding_code(body: Mapping[str, Any], terms: Terminology) -> str | None:
     if local:
         return local
     return "pain-score" if terms.match("pain-score-0-10", list(codings(body.get("code")))) else None
-
-
-def _end(body: Mapping[str, Any]) -> Any:
-    period = body.get("effectivePeriod")
-    return period.get("end") if isinstance(period, Mapping) else None
 
 
 def _answer(element: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from adapters.fhir.reading import BASE
+from adapters.fhir.terminology import BASE
 from pathway.canonical import instant
 from pathway.episodes import Episode, EpisodeKind
 from pathway.levels import UNSPECIFIED

@@ -57,6 +57,15 @@ class KnownChart:
         """The resources of one type."""
         return tuple(r for r in self.resources if r.type == kind)
 
+    @property
+    def patient(self) -> ChartResource | None:
+        """The Patient, if it came."""
+        return next(iter(self.of_type("Patient")), None)
+
+    def episodes_of(self, kind: EpisodeKind) -> tuple[Episode, ...]:
+        """The episodes of one kind."""
+        return tuple(e for e in self.episodes if e.kind is kind)
+
     def named(self, *codes: str) -> tuple[Finding, ...]:
         """The findings with one of these codes, oldest first."""
         return tuple(f for f in self.findings if f.code in codes)
@@ -89,7 +98,7 @@ class KnownChart:
 
     def current_episode(self, level: str) -> Episode | None:
         """The fracture episode of a level that began last."""
-        own = [e for e in self.episodes if e.kind is EpisodeKind.FRACTURE and level in e.levels]
+        own = [e for e in self.episodes_of(EpisodeKind.FRACTURE) if level in e.levels]
         return max(own, key=lambda e: (e.onset_at, e.id)) if own else None
 
     def since(self, level: str) -> datetime:

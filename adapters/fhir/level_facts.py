@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from adapters.fhir.answers import agreed
 from adapters.fhir.causes import cause
 from adapters.fhir.course_facts import care_days, pain_change
 from adapters.fhir.events import CementEvent, Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
-from adapters.fhir.person_facts import agreed
 from pathway.episodes import EpisodeKind
 from pathway.facts import Fact, Interval, Reason, unknown
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange, neighbours, sort_key
@@ -75,7 +75,7 @@ class LevelReader:
             yield Fact("level-named", True, at=self.chart.as_of)
         else:
             episode = self.chart.current_episode(self.level)
-            procedures = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE and self.level in e.levels]
+            procedures = [e for e in self.chart.episodes_of(EpisodeKind.PROCEDURE) if self.level in e.levels]
             text = episode.range if episode else (procedures[-1].range if procedures else "")
             place = LevelRange.parse(text) if text else WHOLE_SPINE
         words = {"range": str(place) if place != WHOLE_SPINE else "no code says which"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
+from adapters.fhir.answers import agreed, answered, examined
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.reading import When, at_path
@@ -34,39 +35,12 @@ def person_facts(chart: KnownChart) -> Iterator[Fact]:
     yield _infection(chart)
     yield _neurology(chart)
     yield _hospitalised(chart)
-    yield answered(chart, "bed-bound", "mobility", {"bed-bound": True, "ambulant": False})
-
-
-def answered(
-    chart: KnownChart,
-    datum: str,
-    code: str,
-    values: dict[str, Value],
-    rows: Sequence[Finding] | None = None,
-) -> Fact:
-    """A datum from the latest finding of one code: its answer translated, unconfirmed or conflicting where it is."""
-    last = latest([f for f in (chart.named(code) if rows is None else rows) if f.answer in values])
-    if not last:
-        return unknown(datum)
-    return agreed(datum, last, lambda finding: values[finding.answer])
-
-
-def agreed(datum: str, last: Sequence[Finding], value: Callable[[Finding], Value], **detail: str) -> Fact:
-    """One fact from findings of one instant: their value if they agree and are confirmed, else unknown and why."""
-    given = {value(finding) for finding in last}
-    first = last[0]
-    sources = tuple(finding.source for finding in last)
-    if len(given) > 1:
-        return unknown(datum, Reason.CONFLICTING, at=first.at, sources=sources, detail=detail)
-    answer = given.pop()
-    if not all(finding.confirmed for finding in last):
-        return unknown(datum, Reason.UNCONFIRMED, candidate=answer, at=first.at, sources=sources, detail=detail)
-    return Fact(datum, answer, None, None, first.at, sources, detail)
+    yield answered("bed-bound", {"bed-bound": True, "ambulant": False}, chart.named("mobility"))
 
 
 def _age(chart: KnownChart) -> Fact:
     """Completed years, counted from the latest birth date that a partial one allows: never too old."""
-    patient = next(iter(chart.of_type("Patient")), None)
+    patient = chart.patient
     birth = When.read(patient.body.get("birthDate"), chart.zone) if patient else None
     if patient is None or birth is None:
         return unknown("age")
@@ -79,7 +53,7 @@ def _age(chart: KnownChart) -> Fact:
 
 def _deceased(chart: KnownChart) -> Fact:
     """What the record holds of a death; a statement about the record, so never unknown."""
-    patient = next(iter(chart.of_type("Patient")), None)
+    patient = chart.patient
     body = patient.body if patient else {}
     when = When.read(body.get("deceasedDateTime"), chart.zone)
     died = body.get("deceasedBoolean") is True or (when is not None and when.earliest <= chart.as_of)
@@ -91,13 +65,13 @@ def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
     fact = _diagnosed(chart, "pregnancy", "pregnancy")
     if fact is not None:
         return fact
-    patient = next(iter(chart.of_type("Patient")), None)
+    patient = chart.patient
     male = patient is not None and patient.body.get("gender") == "male"
     beyond = isinstance(age.value, int) and age.value >= PREGNANCY_ENDS
     if patient is not None and (male or beyond):
         why = "does not apply, male" if male else f"does not apply, {age.value} years"
         return Fact("pregnancy", False, None, None, chart.as_of, (patient.reference,), {"finding": why})
-    fact = answered(chart, "pregnancy", "pregnancy-status", {"pregnant": True, "not-pregnant": False})
+    fact = answered("pregnancy", {"pregnant": True, "not-pregnant": False}, chart.named("pregnancy-status"))
     return (
         fact
         if not fact.known
@@ -134,7 +108,7 @@ def _score(finding: Finding) -> Value:
 
 
 def _self_report(chart: KnownChart, pain: Fact) -> Fact:
-    fact = answered(chart, "self-report", "self-report-ability", {"able": True, "unable": False})
+    fact = answered("self-report", {"able": True, "unable": False}, chart.named("self-report-ability"))
     if fact.reason is Reason.NOT_RECORDED and pain.known:
         return Fact("self-report", True, None, None, pain.at, pain.sources)
     return fact
@@ -158,15 +132,11 @@ def _infection(chart: KnownChart) -> Fact:
     diagnosed = _diagnosed(chart, "infection", "spinal-or-systemic-infection")
     if diagnosed is not None:
         return diagnosed
-    fact = answered(chart, "infection", "infection-screen", {"present": True, "absent": False})
+    fact = answered("infection", {"present": True, "absent": False}, chart.named("infection-screen"))
     words = {True: "positive screen", False: "negative screen"}
     if fact.known and isinstance(fact.value, bool):
         return Fact(fact.datum, fact.value, None, None, fact.at, fact.sources, {"finding": words[fact.value]})
     return fact
-
-
-NEUROLOGY: Final[dict[str, str]] = {"normal": "normal", "deficit": "deficit", "cord-or-cauda-sign": "cord-or-cauda"}
-_WORSE: Final = ("normal", "deficit", "cord-or-cauda")
 
 
 def _neurology(chart: KnownChart) -> Fact:
@@ -189,23 +159,6 @@ def _neurology(chart: KnownChart) -> Fact:
 
 def _dates(chart: KnownChart, diagnoses: Sequence[ChartResource], sign: Fact) -> list[datetime]:
     return [*(chart.dated(resource) for resource in diagnoses), *([sign.at] if sign.at is not None else [])]
-
-
-def examined(rows: Sequence[Finding], datum: str) -> Fact:
-    """The latest confirmed examination, the worst of its instant; a later unconfirmed one counts only if worse."""
-    usable = [f for f in rows if f.answer in NEUROLOGY]
-    last = max(latest([f for f in usable if f.confirmed]), key=_badness, default=None)
-    doubtful = [f for f in usable if not f.confirmed and (last is None or f.at >= last.at)]
-    feared = max(doubtful, key=_badness, default=None)
-    if feared is not None and (last is None or _badness(feared) > _badness(last)):
-        return unknown(
-            datum, Reason.UNCONFIRMED, candidate=NEUROLOGY[feared.answer], at=feared.at, sources=[feared.source]
-        )
-    return Fact(datum, NEUROLOGY[last.answer], None, None, last.at, (last.source,)) if last else unknown(datum)
-
-
-def _badness(finding: Finding) -> int:
-    return _WORSE.index(NEUROLOGY[finding.answer])
 
 
 def _hospitalised(chart: KnownChart) -> Fact:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.fhir.terminology import BASE as BASE
 from adapters.fhir.terminology import local_system
 
 Resource = Mapping[str, Any]

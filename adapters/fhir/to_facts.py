@@ -50,8 +50,7 @@ class ChartReader:
             levels=tuple(self._level(known, name, facts) for name, facts in by_level.items()),
             treated=tuple(
                 self._treated(known, event, level, causes)
-                for event in known.episodes
-                if event.kind is EpisodeKind.PROCEDURE
+                for event in known.episodes_of(EpisodeKind.PROCEDURE)
                 for level in event.levels
             ),
             episodes=known.episodes,

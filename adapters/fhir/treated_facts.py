@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from adapters.fhir.answers import answered, examined
 from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
-from adapters.fhir.person_facts import answered, examined
 from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened, reference_of
 from pathway.episodes import SAME_EVENT, SAME_FRACTURE, Episode, EpisodeKind
 from pathway.facts import Fact, Reason, Value, unknown
@@ -41,7 +41,7 @@ class TreatedReader:
         yield self._neurology()
         rows = [f for f in self.chart.named("chest-check") if self._is_check(f)]
         states: dict[str, Value] = {"normal": "normal", "symptoms": "symptoms"}
-        yield answered(self.chart, "chest-after-cement", "chest-check", states, rows)
+        yield answered("chest-after-cement", states, rows)
         yield self._ct()
         yield self._cause()
         yield self._referral()
@@ -79,9 +79,8 @@ class TreatedReader:
         """Whether a vertebra was fresh and tender before the procedure, and not cemented by an earlier one."""
         if level == UNSPECIFIED:
             return False
-        earlier = [
-            e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE and e.onset_at < self.event.onset_at
-        ]
+        procedures = self.chart.episodes_of(EpisodeKind.PROCEDURE)
+        earlier = [event for event in procedures if event.onset_at < self.event.onset_at]
         if any(level in event.levels for event in earlier):
             return False
         reader = LevelReader(self.chart, level, self._over_at)
@@ -118,7 +117,7 @@ class TreatedReader:
 
     def _is_of_event(self, finding: Finding) -> bool:
         """Whether a statement is of this event: the one that it refers to, else the last before it or the next."""
-        events = [e for e in self.chart.episodes if e.kind is EpisodeKind.PROCEDURE]
+        events = self.chart.episodes_of(EpisodeKind.PROCEDURE)
         named = [e for e in events if set(finding.about) & set(e.sources)]
         before = sorted((e for e in events if e.onset_at <= finding.latest), key=lambda e: e.onset_at)
         after = sorted((e for e in events if e.onset_at > finding.latest), key=lambda e: e.onset_at)
@@ -174,7 +173,7 @@ class TreatedReader:
         return True if orders & spine else (False if sites else None)
 
     def _cause(self) -> Fact:
-        fractured = [e for e in self.chart.episodes if e.kind is EpisodeKind.FRACTURE]
+        fractured = self.chart.episodes_of(EpisodeKind.FRACTURE)
         own = self.causes.get(self.level)
         if (own is None or not any(self.level in e.levels for e in fractured)) and len(fractured) == 1:
             own = self.causes.get(fractured[0].levels[0])

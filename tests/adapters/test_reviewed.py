@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,6 @@ from tests.world import (
     candidate,
     decision_on,
     ingest,
-    make_house,
     missing,
     outcomes,
     person,
@@ -362,13 +359,6 @@ def test_records_of_one_operation_on_two_dates_are_one_event() -> None:
 
 
 # --- tasks over time
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = make_house(tmp_path, FixedClock())
-    yield made
-    made.close()
 
 
 def tasks(house: House, code: str) -> list[Task]:

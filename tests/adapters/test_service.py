@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from pathway.ports import Stored
 from pathway.reconcile import Task
 from tests.world import (
     NOW,
-    FixedClock,
     book,
     candidate,
     case_of,
@@ -31,13 +29,6 @@ from tests.world import (
     settled,
     terms,
 )
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = make_house(tmp_path, FixedClock())
-    yield made
-    made.close()
 
 
 def tasks(house: House) -> list[Task]:

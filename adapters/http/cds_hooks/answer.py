@@ -64,7 +64,7 @@ def _read(
     aside = [
         SetAside(place, "invalid", "it does not say whose record it is")
         for place, body in rows
-        if isinstance(body, Mapping) and not owner_of(body, {})
+        if isinstance(body, Mapping) and not owner_of(body)
     ]
     nameless = {item.where for item in aside}
     good, invalid = reader.resources(row for row in rows if row[0] not in nameless)

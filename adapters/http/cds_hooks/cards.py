@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from adapters.fhir.from_plan import patient_id
-from adapters.fhir.reading import BASE, LEVEL, ORDER
+from adapters.fhir.reading import LEVEL, ORDER
+from adapters.fhir.terminology import BASE
 from adapters.fhir.validate import check_written
 from adapters.http.cds_hooks.detail import NOT_APPROVED, Guidance, Row, detail, name, verdict
 from pathway.levels import UNSPECIFIED, sort_key

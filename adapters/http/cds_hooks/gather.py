@@ -107,7 +107,7 @@ def _refuse_two_servers(server: str, rows: Mapping[str, Sequence[Row]]) -> None:
 
 def _is_foreign(body: Any, patient_id: str) -> bool:
     """Whether a resource says that it is about someone else; what is no resource at all the reader sets aside."""
-    return isinstance(body, Mapping) and owner_of(body, {}) not in ("", f"Patient/{patient_id}")
+    return isinstance(body, Mapping) and owner_of(body) not in ("", f"Patient/{patient_id}")
 
 
 def _fetch(call: Call, key: str, how: State, value: Any) -> Fetch:
