@@ -9,7 +9,7 @@ from adapters.demo.record import Record
 
 
 def demo_patients(now: datetime) -> Iterator[Record]:
-    """Twelve charts as of `now` (use the start of a day: the same day gives the same bytes)."""
+    """Fourteen charts as of `now` (use the start of a day: the same day gives the same bytes)."""
     yield _settled("demo-candidate", now, "Anna Example").care(28).pain(8, 26).pain(7, 1)
     yield _settled("demo-defer", now, "Bela Example", onset=5).care(4).pain(7, 1)
     yield _out_of_scope(now)
@@ -22,6 +22,8 @@ def demo_patients(now: datetime) -> Iterator[Record]:
     yield _stale(now)
     yield _leak(now)
     yield _wrong_level(now)
+    yield _covered(now)
+    yield _documents_missing(now)
 
 
 def _settled(
@@ -98,3 +100,27 @@ def _wrong_level(now: datetime) -> Record:
     """L2 was proven, the record says that L1 was cemented: the operator is asked at once."""
     record = _settled("demo-wrong-level", now, "Lena Example", level="L2").care(28).pain(8, 26).pain(8, 2)
     return record.cement("L1", 0.5)
+
+
+def _covered(now: datetime) -> Record:
+    """Original Medicare in California: a candidate whose coverage stands beside it, with every document there."""
+    record = _insured("demo-covered", now, "Olga Example").encounter("AMB", 0.1).place("CA").height_loss("L1", 31, 2.5)
+    record.finding("kyphotic-deformity", "present", 3, level="L1").finding("care-optimal", "present", 2, level="L1")
+    record.finding("osteoporosis-education", "present", 2).finding("treatment-programme", "present", 2)
+    record.finding("bone-density-referral", "present", 2).finding("cement-allergy", "absent", 2)
+    record.finding("coagulation-check", "normal", 2)
+    for flag in ("spinal-instability", "neural-impingement", "retropulsion"):
+        record.finding(flag, "absent", 2, level="L1")
+    return record
+
+
+def _documents_missing(now: datetime) -> Record:
+    """Original Medicare in Ohio, in hospital with severe pain: care goes on while two documents are still missing."""
+    record = _insured("demo-documents-missing", now, "Piotr Example", gender="male").encounter("IMP", 1).place("OH")
+    return record.pain(9, 0.5).finding("bone-density-referral", "present", 0.5)
+
+
+def _insured(id: str, now: datetime, name: str, *, gender: str = "female") -> Record:
+    """A candidate whom Original Medicare insures, with the statement that it is this fracture that hurts."""
+    record = _settled(id, now, name, gender=gender).coverage("original-medicare").care(28).pain(7, 26).pain(7, 1)
+    return record.finding("pain-attribution", "this-fracture", 2, level="L1")

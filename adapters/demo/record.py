@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from adapters.fhir.reading import ANSWER, FINDING, LEAK, LEVEL, ORDER, TECHNIQUE
+from adapters.fhir.findings import ATTESTATION, is_statement
+from adapters.fhir.reading import ANSWER, FINDING, LEAK, LEVEL, ORDER, PAYER, TECHNIQUE
+from adapters.fhir.terminology import local_system
 from adapters.fhir.treated_facts import DESTINATIONS
 
 Json = dict[str, Any]
@@ -19,6 +21,9 @@ ICD: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED: Final = "http://snomed.info/sct"
 LOINC: Final = "http://loinc.org"
 CPT: Final = "http://www.ama-assn.org/go/cpt"
+SOPT: Final = "https://nahdo.org/sopt"
+ALLERGEN: Final = local_system("allergen")
+SIGNED: Final[Json] = {"reference": "Practitioner/demo", "display": "A clinician"}
 _TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 
 
@@ -110,7 +115,33 @@ class Record:
             body["bodySite"] = concept(LEVEL, level)
         if technique:
             body["component"] = [_part("imaging-technique", concept(TECHNIQUE, technique))]
+        if is_statement(code):
+            body["performer"] = [SIGNED]
         return self._own(body, code)
+
+    def attest(self, answers: Mapping[str, str], days: float, *, level: str = "", signed: bool = True) -> Record:
+        """One statement that answers several findings at once, at a vertebra if one is named."""
+        body = self._observation(concept(FINDING, ATTESTATION), days, "final")
+        body["component"] = [_part(code, concept(ANSWER, answer)) for code, answer in answers.items()]
+        if level:
+            body["bodySite"] = concept(LEVEL, level)
+        if signed:
+            body["performer"] = [SIGNED]
+        return self._own(body, ATTESTATION)
+
+    def reason(self, flag: str, days: float, *, level: str = "", text: str = "discussed with the patient") -> Record:
+        """A documented reason to go on although a flag (`allergy`, `instability` …) is present."""
+        body = self._observation(concept(FINDING, f"reason-despite-{flag}"), days, "final")
+        body |= {"valueString": text, "performer": [SIGNED]}
+        if level:
+            body["bodySite"] = concept(LEVEL, level)
+        return self._own(body, f"reason-{flag}")
+
+    def disability(self, score: int, days: float, *, status: str = "final") -> Record:
+        """A Roland-Morris total, 0 to 24."""
+        body = self._observation(concept(FINDING, "disability-score"), days, status)
+        body["valueInteger"] = score
+        return self._own(body, "disability")
 
     def oedema(self, level: str, present: bool, days: float, technique: str = "stir") -> Record:
         """Marrow oedema at a vertebra, present or absent, by a technique."""
@@ -120,11 +151,15 @@ class Record:
         """Tenderness at a vertebra, present or absent."""
         return self.finding("spinal-tenderness", "present" if present else "absent", days, level=level)
 
-    def height_loss(self, level: str, percent: int, days: float) -> Record:
-        """Height loss of a vertebra in per cent."""
-        body = self._observation(concept(FINDING, "vertebral-height-loss"), days, "final")
+    def height_loss(
+        self, level: str, percent: int, days: float, technique: str = "", *, status: str = "final"
+    ) -> Record:
+        """Height loss of a vertebra in per cent, by a technique if one is named."""
+        body = self._observation(concept(FINDING, "vertebral-height-loss"), days, status)
         body["bodySite"] = concept(LEVEL, level)
         body["valueQuantity"] = {"value": percent, "system": "http://unitsofmeasure.org", "code": "%"}
+        if technique:
+            body["component"] = [_part("imaging-technique", concept(TECHNIQUE, technique))]
         return self._own(body, "height")
 
     def well(self, days: float) -> Record:
@@ -178,6 +213,53 @@ class Record:
         }  # fmt: skip
         return self._own(body, "referral")
 
+    def order(
+        self, code: str, days: float, *, levels: Iterable[str] = (), status: str = "active", system: str = ORDER,
+        intent: str = "order",
+    ) -> Record:  # fmt: skip
+        """Any order, such as `bone-density`, or `vertebral-augmentation` with the vertebrae of the plan."""
+        body: Json = {
+            "resourceType": "ServiceRequest", "status": status, "intent": intent, "code": concept(system, code),
+            "authoredOn": self.at(days),
+        }  # fmt: skip
+        sites = [concept(LEVEL, level) for level in levels]
+        return self._own(body | ({"bodySite": sites} if sites else {}), "order")
+
+    def coverage(
+        self, code: str, system: str = PAYER, *, order: int = 0, status: str = "active", begun: float = 400,
+        ended: float | None = None,
+    ) -> Record:  # fmt: skip
+        """Who pays, by a local code (`original-medicare`) or one of SOPT (`121`); `order` 1 pays first."""
+        period = {"start": self.at(begun)} | ({} if ended is None else {"end": self.at(ended)})
+        body: Json = {
+            "resourceType": "Coverage", "status": status, "type": concept(system, code), "period": period,
+            "payor": [{"display": "A payer"}],
+        }  # fmt: skip
+        return self._own(body | ({"order": order} if order else {}), "coverage", "beneficiary")
+
+    def place(self, state: str, country: str = "US", *, district: str = "") -> Record:
+        """Where the last encounter is: a contained place with its state."""
+        encounter = next(r for r in reversed(self.resources) if r["resourceType"] == "Encounter")
+        address = {"state": state, "country": country, "district": district}
+        house: Json = {"resourceType": "Location", "id": "place", "address": {k: v for k, v in address.items() if v}}
+        encounter["contained"] = [house]
+        encounter["location"] = [{"location": {"reference": "#place"}}]
+        return self
+
+    def allergy(
+        self, code: str, days: float, system: str = ALLERGEN, *, status: str = "active", verification: str = "confirmed"
+    ) -> Record:
+        """An allergy: `bone-cement`, `cement-opacifier`, or a SNOMED CT code such as 716186003, no known allergy."""
+        body: Json = {
+            "resourceType": "AllergyIntolerance",
+            "clinicalStatus": concept(f"{_TERMINOLOGY}/allergyintolerance-clinical", status),
+            "verificationStatus": concept(f"{_TERMINOLOGY}/allergyintolerance-verification", verification),
+            "code": concept(system, code), "recordedDate": self.at(days),
+        }  # fmt: skip
+        if verification == "entered-in-error":
+            del body["clinicalStatus"]  # ait-2
+        return self._own(body, "allergy", "patient")
+
     def study(self, modality: str, days: float, status: str = "available", *, spine: bool = True) -> Record:
         """An imaging study of one DICOM modality, of the spine unless its body site is to be left out."""
         kind = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality}
@@ -190,10 +272,10 @@ class Record:
     def _observation(self, code: Json, days: float, status: str) -> Json:
         return {"resourceType": "Observation", "status": status, "code": code, "effectiveDateTime": self.at(days)}
 
-    def _own(self, body: Json, name: str) -> Record:
-        """Add a resource of this patient under the next free id of its kind."""
+    def _own(self, body: Json, name: str, owner: str = "subject") -> Record:
+        """Add a resource of this patient under the next free id of its kind; `owner` is the element that says whose."""
         count = sum(1 for r in self.resources if r["id"].startswith(f"{self.id}-{name}-"))
-        subject: Mapping[str, Json] = {"subject": {"reference": f"Patient/{self.id}"}}
+        subject: Mapping[str, Json] = {owner: {"reference": f"Patient/{self.id}"}}
         return self._add({**body, "id": f"{self.id}-{name}-{count + 1}", **subject})
 
     def _add(self, body: Json) -> Record:

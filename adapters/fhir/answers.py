@@ -9,6 +9,9 @@ from adapters.fhir.findings import Finding, latest
 from pathway.facts import Fact, Reason, Value, unknown
 
 NEUROLOGY: Final[dict[str, str]] = {"normal": "normal", "deficit": "deficit", "cord-or-cauda-sign": "cord-or-cauda"}
+HOLDS: Final[dict[str, Value]] = {"yes": True, "present": True, "no": False, "absent": False}
+"""Answers of a statement; a boolean is read as present or absent."""
+THERE: Final[dict[str, Value]] = {"present": True, "absent": False}
 _WORSE: Final = ("normal", "deficit", "cord-or-cauda")
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from adapters.fhir.reading import at_path, reference_of
 from pathway.errors import BadInputError
 
-SUBJECTS: Final = ("subject", "patient")
+SUBJECTS: Final = ("subject", "patient", "beneficiary")
 
 
 def entries_of(bundle: Mapping[str, Any], where: str) -> Iterator[tuple[str, Any, str]]:

@@ -7,7 +7,7 @@ and reported: one bad resource among good ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -28,6 +28,10 @@ from pathway.vocabulary import NUMERIC, Vocabulary
 MAX_BYTES: Final = 16 * 1024 * 1024
 EVERYBODY: Final = "*"  # the owner of what is about nobody, such as an Organization
 _WHOLE: Final = frozenset({"transaction"})
+
+
+def _unchecked(_document: Any) -> None:
+    """For those who send by hand: the reader's own checks will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,15 @@ class Reader:
         }
         object.__setattr__(self, "ranges", bounds)
 
-    def submission(self, data: bytes, where: str, max_bytes: int = MAX_BYTES) -> Parcel:
-        """One JSON document: a Bundle of any type, or a single resource. Raises BadInputError if refused whole."""
+    def submission(
+        self, data: bytes, where: str, max_bytes: int = MAX_BYTES, check: Callable[[Any], object] = _unchecked
+    ) -> Parcel:
+        """One JSON document: a Bundle of any type, or a single resource. Raises BadInputError if refused whole.
+
+        `check` sees the parsed document first, and may refuse it in its own words.
+        """
         document = strict_json.load(data, max_bytes=max_bytes, where=where)
+        check(document)
         if not isinstance(document, Mapping) or not isinstance(document.get("resourceType"), str):
             raise BadInputError(
                 "this is not FHIR: there is no resourceType",

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
+from adapters.fhir.invariants import objects
 from adapters.fhir.reading import (
     ANSWER,
     FINDING,
@@ -28,6 +29,17 @@ from pathway.levels import UNSPECIFIED
 
 COUNTS: Final = frozenset({"final", "amended", "corrected"})
 DROPPED: Final = frozenset({"entered-in-error", "cancelled"})
+ATTESTATION: Final = "attestation"
+_REASON: Final = "reason-despite-"
+_STATEMENTS: Final = frozenset({ATTESTATION, "pain-attribution", "care-optimal"})
+_PROFESSIONS: Final = frozenset({"Practitioner", "PractitionerRole"})
+_QUALIFIERS: Final = frozenset({ATTESTATION, "imaging-technique", "pain-circumstance"})
+_WARNINGS: Final = frozenset({"spinal-instability", "neural-impingement", "retropulsion", "cement-allergy"})
+
+
+def is_statement(code: str) -> bool:
+    """Whether a finding is what somebody holds rather than sees: it counts only with the name of who holds it."""
+    return code in _STATEMENTS or code.startswith(_REASON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ class Finding:
     """One finding: its code, its vertebra (or `unspecified`), its answer or number, when and how it was made.
 
     `at` and `latest` are the first and last instants that its date allows; a `period` runs from `at` to `until` or on.
-    `confirmed` is false for preliminary results. `spinal` says that its place is somewhere on the spine.
+    `confirmed` is false for preliminary results, and for statements that nobody signed. `spinal` says that its place is
+    somewhere on the spine.
     """
 
     code: str
@@ -75,13 +88,17 @@ def findings(
         code = finding_code(resource.body, terms) if resource.type == "Observation" else None
         if code is None or resource.reference in gone or resource.body.get("status") in DROPPED:
             continue
-        finding = _read(resource, code, terms, zone)
+        rows = list(_read(resource, code, terms, zone))
         if happened(resource.body, zone) is None:
             notes.append(SetAside(resource.reference, "invalid", "a finding without a date cannot be placed in time"))
-            if not _danger(finding):
-                continue
-        found.append(finding)
-    return tuple(sorted(found, key=lambda f: (f.at, f.source))), tuple(notes)
+            rows = [finding for finding in rows if _danger(finding)]
+        found += rows
+    return tuple(sorted(found, key=in_order)), tuple(notes)
+
+
+def in_order(finding: Finding) -> tuple[datetime, str, str]:
+    """Findings as they are listed: oldest first, then by source, then by what of it."""
+    return finding.at, finding.source, finding.code
 
 
 def _withdrawn(chart: Iterable[ChartResource]) -> Iterator[str]:
@@ -92,10 +109,10 @@ def _withdrawn(chart: Iterable[ChartResource]) -> Iterator[str]:
 
 
 def _danger(finding: Finding) -> bool:
-    """Whether a finding warns: a leak, a neurological sign, chest symptoms."""
+    """Whether a finding warns: a leak, a neurological sign, chest symptoms, what speaks against cement."""
     leak = finding.code == "cement-leak" and "present" in finding.parts.values()
-    infected = finding.code == "infection-screen" and finding.answer == "present"
-    return leak or infected or finding.answer in ("deficit", "cord-or-cauda-sign", "symptoms", "pregnant")
+    there = finding.code in {"infection-screen", *_WARNINGS} and finding.answer == "present"
+    return leak or there or finding.answer in ("deficit", "cord-or-cauda-sign", "symptoms", "pregnant", "abnormal")
 
 
 def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -108,7 +125,8 @@ def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(f for f in ordered if newest is not None and f.latest >= newest)
 
 
-def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) -> Finding:
+def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) -> Iterator[Finding]:
+    """The finding of an Observation; an attestation has one for each component, of one place, time and signature."""
     body = resource.body
     dated = happened(body, zone)
     when = dated or recorded(body, zone) or When(resource.received_at, resource.received_at)
@@ -117,14 +135,39 @@ def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) 
     spinal = site is not None or terms.match("spine-site", list(codings(body.get("bodySite")))) is not None
     until = When.read(at_path(body, "effectivePeriod.end"), zone)
     parts = {key: value for part in body.get("component") or () for key, value in _component(part)}
-    return Finding(
-        code=code, level=place, answer=_answer(body), number=_number(body),
-        technique=parts.get("imaging-technique", ""), circumstance=parts.get("pain-circumstance", ""), parts=parts,
-        at=when.earliest, latest=when.latest, period=isinstance(body.get("effectivePeriod"), Mapping),
-        until=until.latest if until else None, source=resource.reference,
-        about=tuple(reference_of(r) for r in (*(body.get("partOf") or ()), *(body.get("focus") or ()))),
-        confirmed=body.get("status") in COUNTS and dated is not None, spinal=spinal,
-    )  # fmt: skip
+    signed = not is_statement(code) or _signed(body)
+    rows = _attested(body) if code == ATTESTATION else ((code, body),)
+    for name, element in rows:
+        yield Finding(
+            code=name, level=place, answer=_answer(element) or _reason(name, element), number=_number(element),
+            technique=parts.get("imaging-technique", ""), circumstance=parts.get("pain-circumstance", ""), parts=parts,
+            at=when.earliest, latest=when.latest, period=isinstance(body.get("effectivePeriod"), Mapping),
+            until=until.latest if until else None, source=resource.reference,
+            about=tuple(reference_of(r) for r in (*(body.get("partOf") or ()), *(body.get("focus") or ()))),
+            confirmed=body.get("status") in COUNTS and dated is not None and signed, spinal=spinal,
+        )  # fmt: skip
+
+
+def _attested(body: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What an attestation answers: the finding of each component, with the component."""
+    for part in objects(body, "component"):
+        name = code_in(FINDING, part.get("code"))
+        if name and name not in _QUALIFIERS:
+            yield name, part
+
+
+def _signed(body: Mapping[str, Any]) -> bool:
+    """Whether a person of the profession stands by it; a device, the patient or an organization does not."""
+    return any(
+        row.get("type") in _PROFESSIONS or reference_of(row).split("/")[0] in _PROFESSIONS
+        for row in objects(body, "performer")
+    )
+
+
+def _reason(code: str, element: Mapping[str, Any]) -> str:
+    """A reason is documented by its text; the text itself stays in the record."""
+    text = element.get("valueString")
+    return "yes" if code.startswith(_REASON) and isinstance(text, str) and text.strip() else ""
 
 
 def finding_code(body: Mapping[str, Any], terms: Terminology) -> str | None:

@@ -24,6 +24,8 @@ TASK_CODE: Final = f"{BASE}/CodeSystem/task"
 TASK_PART: Final = f"{BASE}/CodeSystem/task-part"
 ROLE: Final = f"{BASE}/CodeSystem/role"
 STANDING: Final = f"{BASE}/CodeSystem/task-standing"
+OUTCOME: Final = f"{BASE}/CodeSystem/task-outcome"
+ACCOUNT: Final = f"{BASE}/account"
 
 INTENT: Final = "plan"
 """R4 binds Task.intent and CarePlan.intent as required. `order` is an authorisation by someone who may order; a rule
@@ -49,14 +51,16 @@ def task(it: Task) -> Json:
         "focus": {"reference": it.focus},
         "for": {"reference": f"Patient/{patient_id(it.patient)}"},
         "executionPeriod": _present({
-            "start": instant(it.authored_at), "end": instant(it.modified_at) if it.ended else None,
+            "start": instant(it.authored_at), "end": instant(it.ended_at or it.modified_at) if it.ended else None,
         }),
         "authoredOn": instant(it.authored_at),
         "lastModified": instant(it.modified_at),
         "performerType": [{**_concept(ROLE, it.owner), "text": it.owner}],
+        "owner": _holder(it),
+        "note": [{"authorString": n.author, "time": instant(n.at), "text": n.text} for n in it.notes],
         "restriction": {"period": {"end": instant(it.due_at)}},
         "input": _inputs(it),
-        "output": [_part("evidence", {"valueReference": {"reference": source}}) for source in it.evidence],
+        "output": _outputs(it),
     })  # fmt: skip
 
 
@@ -86,6 +90,20 @@ def _inputs(it: Task) -> list[Json]:
         *(_part("source", {"valueReference": {"reference": source}}) for source in it.sources),
         _part("decision", {"valueIdentifier": {"system": DECISION, "value": it.decision}}),
     ]
+
+
+def _outputs(it: Task) -> list[Json]:
+    """What came of it: the records that closed it, or how a person ended it."""
+    ended = [_part("outcome", {"valueCodeableConcept": _concept(OUTCOME, it.outcome)})] if it.outcome else []
+    return [_part("evidence", {"valueReference": {"reference": source}}) for source in it.evidence] + ended
+
+
+def _holder(it: Task) -> Json | None:
+    """Whoever claimed or ended it: a person of this service, of whom there is no resource."""
+    if not it.holder:
+        return None
+    identifier = {"system": ACCOUNT, "value": it.holder}
+    return {"type": "Practitioner", "identifier": identifier, "display": it.holder_display}
 
 
 def _part(code: str, value: Json) -> Json:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from adapters.fhir.events import CementEvent, Fracture, cement_events, fractures, seen_on_imaging
-from adapters.fhir.findings import Finding, findings
-from adapters.fhir.reading import When, codings, happened, known_from, recorded, status_code
+from adapters.fhir.findings import Finding, findings, in_order
+from adapters.fhir.reading import Resource, When, codings, happened, known_from, recorded, status_code
 from adapters.fhir.terminology import Terminology
 from pathway.chart import ChartResource, SetAside
 from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind, cluster, match
 
 READ: Final = frozenset({
     "Patient", "Encounter", "Condition", "AllergyIntolerance", "ImagingStudy", "DiagnosticReport", "Observation",
-    "Procedure", "ServiceRequest",
+    "Procedure", "ServiceRequest", "Coverage",
 })  # fmt: skip
+SHARED: Final = frozenset({"Location", "Organization"})
+"""Types that are nobody's own: read only to follow a reference of the patient's own resources."""
+_TAKEN: Final = READ | SHARED
+_Row = TypeVar("_Row")
 _MOST_DAYS: Final = 45_000  # the upper bound of every count of days in rules/vocabulary.yaml
 _OVER: Final = frozenset({"inactive", "remission", "resolved"})
 
@@ -36,6 +40,9 @@ class KnownChart:
     cement: tuple[CementEvent, ...]
     episodes: tuple[Episode, ...]
     set_aside: tuple[SetAside, ...]
+    _by_type: Mapping[str, tuple[ChartResource, ...]]
+    _by_code: Mapping[str, tuple[Finding, ...]]
+    _standings: dict[str, tuple[tuple[ChartResource, str], ...]] = field(default_factory=dict[str, Any])
 
     @classmethod
     def read(
@@ -51,11 +58,19 @@ class KnownChart:
         operations = [event.sighting for event in cement if event.sighting is not None]
         sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found), *operations]
         episodes = match(stored, cluster(patient, sightings))
-        return cls(as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *undated, *notes, *loose))
+        return cls(
+            as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *undated, *notes, *loose),
+            _grouped(known, lambda resource: resource.type), _grouped(found, lambda finding: finding.code),
+        )  # fmt: skip
 
     def of_type(self, kind: str) -> tuple[ChartResource, ...]:
         """The resources of one type."""
-        return tuple(r for r in self.resources if r.type == kind)
+        return self._by_type.get(kind, ())
+
+    @property
+    def shared(self) -> Mapping[str, Resource]:
+        """The places and organizations that came, by reference."""
+        return {r.reference: r.body for kind in SHARED for r in self.of_type(kind)}
 
     @property
     def patient(self) -> ChartResource | None:
@@ -68,19 +83,25 @@ class KnownChart:
 
     def named(self, *codes: str) -> tuple[Finding, ...]:
         """The findings with one of these codes, oldest first."""
-        return tuple(f for f in self.findings if f.code in codes)
+        if len(codes) == 1:
+            return self._by_code.get(codes[0], ())
+        return tuple(sorted((f for code in codes for f in self._by_code.get(code, ())), key=in_order))
 
     def conditions(self, value_set: str) -> tuple[tuple[ChartResource, str], ...]:
         """Conditions of a value set with how they stand: `active`, `suspected` or `over`; denied ones are left out."""
-        found: list[tuple[ChartResource, str]] = []
-        for resource in self.of_type("Condition"):
-            if self.terms.match(value_set, list(codings(resource.body.get("code")))):
-                standing = self._standing(resource.body)
-                if standing:
-                    found.append((resource, standing))
-        return tuple(found)
+        if value_set not in self._standings:
+            self._standings[value_set] = tuple(self._with_standing(value_set))
+        return self._standings[value_set]
 
-    def _standing(self, body: Mapping[str, Any]) -> str:
+    def _with_standing(self, value_set: str) -> Iterator[tuple[ChartResource, str]]:
+        for resource in self.of_type("Condition"):
+            if self.terms.match(value_set, codings(resource.body.get("code"))):
+                standing = self.standing(resource.body)
+                if standing:
+                    yield resource, standing
+
+    def standing(self, body: Resource) -> str:
+        """How a diagnosis or an allergy stands: `active`, `suspected`, `over`, or empty where it is denied."""
         verification = status_code(body.get("verificationStatus"))
         if verification in ("refuted", "entered-in-error"):
             return ""
@@ -121,7 +142,7 @@ def _known(
     not_read: Counter[str] = Counter()
     for resource in sorted(chart, key=lambda r: (r.type, r.id)):
         since = known_from(resource.body, zone)
-        if resource.type not in READ:
+        if resource.type not in _TAKEN:
             not_read[resource.type] += 1
         elif since is not None and since > as_of:
             aside.append(
@@ -134,6 +155,14 @@ def _known(
     for kind, count in sorted(not_read.items()):
         aside.append(SetAside(kind, "not-read", f"{count} of a type that this version does not read"))
     return tuple(known), aside
+
+
+def _grouped(rows: Iterable[_Row], key: Callable[[_Row], str]) -> dict[str, tuple[_Row, ...]]:
+    """Rows by a key, each group in the order of the rows."""
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return {name: tuple(group) for name, group in groups.items()}
 
 
 def days(begin: datetime, end: datetime) -> int:

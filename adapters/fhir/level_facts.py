@@ -14,6 +14,7 @@ from adapters.fhir.course_facts import care_days, pain_change
 from adapters.fhir.events import CementEvent, Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
+from adapters.fhir.level_statements import statements
 from pathway.episodes import EpisodeKind
 from pathway.facts import Fact, Interval, Reason, unknown
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange, neighbours, sort_key
@@ -59,6 +60,7 @@ class LevelReader:
         yield self.tenderness()
         yield care_days(self.chart, self.level)
         yield pain_change(self.chart, self.level)
+        yield from statements(self.chart, self.level, self._since, self.until)
         yield from self._cement()
 
     @property

@@ -8,8 +8,9 @@ from typing import Final
 
 from adapters.fhir.answers import agreed, answered, examined
 from adapters.fhir.findings import Finding, latest
-from adapters.fhir.known_chart import KnownChart, days
+from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.reading import When, at_path
+from adapters.fhir.stays import GONE, forgotten, going_on
 from pathway.chart import ChartResource
 from pathway.facts import Fact, Reason, Value, unknown
 
@@ -17,10 +18,6 @@ PREGNANCY_ENDS: Final = 60
 """Completed years from which pregnancy does not apply. A project default of 2026-11-22, awaiting sign-off."""
 
 _STAYS: Final = frozenset({"IMP", "ACUTE", "NONAC", "SS", "OBSENC"})  # v3 ActEncounterCode, FHIR R4 Encounter.class
-_GONE: Final = frozenset({"planned", "cancelled", "entered-in-error"})
-_GOING_ON: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
-_LONGEST_STAY: Final = 90
-"""Days after which an open stay without an end is doubted. A project default of 2026-11-22, awaiting sign-off."""
 
 
 def person_facts(chart: KnownChart) -> Iterator[Fact]:
@@ -62,7 +59,7 @@ def _deceased(chart: KnownChart) -> Fact:
 
 
 def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
-    fact = _diagnosed(chart, "pregnancy", "pregnancy")
+    fact = diagnosed(chart, "pregnancy", "pregnancy")
     if fact is not None:
         return fact
     patient = chart.patient
@@ -114,7 +111,7 @@ def _self_report(chart: KnownChart, pain: Fact) -> Fact:
     return fact
 
 
-def _diagnosed(chart: KnownChart, datum: str, value_set: str) -> Fact | None:
+def diagnosed(chart: KnownChart, datum: str, value_set: str) -> Fact | None:
     """A yes from an active diagnosis, an unconfirmed yes from a suspected one, nothing from any other."""
     rows = chart.conditions(value_set)
     for standing in ("active", "suspected"):
@@ -129,9 +126,9 @@ def _diagnosed(chart: KnownChart, datum: str, value_set: str) -> Fact | None:
 
 
 def _infection(chart: KnownChart) -> Fact:
-    diagnosed = _diagnosed(chart, "infection", "spinal-or-systemic-infection")
-    if diagnosed is not None:
-        return diagnosed
+    known = diagnosed(chart, "infection", "spinal-or-systemic-infection")
+    if known is not None:
+        return known
     fact = answered("infection", {"present": True, "absent": False}, chart.named("infection-screen"))
     words = {True: "positive screen", False: "negative screen"}
     if fact.known and isinstance(fact.value, bool):
@@ -164,23 +161,16 @@ def _dates(chart: KnownChart, diagnoses: Sequence[ChartResource], sign: Fact) ->
 def _hospitalised(chart: KnownChart) -> Fact:
     """Whether a stay is going on; one that was never closed and began long ago is doubted, not believed."""
     now: list[str] = []
-    forgotten: list[str] = []
+    doubted: list[str] = []
     seen: list[str] = []
     for encounter in chart.of_type("Encounter"):
-        body = encounter.body
-        if body.get("status") in _GONE:
+        if encounter.body.get("status") in GONE:
             continue
         seen.append(encounter.reference)
-        start, end = (When.read(at_path(body, f"period.{part}"), chart.zone) for part in ("start", "end"))
-        unfinished = body.get("status") in _GOING_ON
-        going_on = (
-            end.latest > chart.as_of and (unfinished or end.latest <= encounter.received_at) if end else unfinished
-        )
-        if at_path(body, "class.code") in _STAYS and going_on:
-            old = end is None and (start is None or days(start.earliest, chart.as_of) > _LONGEST_STAY)
-            (forgotten if old else now).append(encounter.reference)
-    if now or (seen and not forgotten):
+        if at_path(encounter.body, "class.code") in _STAYS and going_on(encounter, chart):
+            (doubted if forgotten(encounter, chart) else now).append(encounter.reference)
+    if now or (seen and not doubted):
         return Fact("hospitalised", bool(now), None, None, chart.as_of, tuple(now or seen[-1:]))
-    if forgotten:
-        return unknown("hospitalised", Reason.UNCONFIRMED, candidate=True, at=chart.as_of, sources=forgotten)
+    if doubted:
+        return unknown("hospitalised", Reason.UNCONFIRMED, candidate=True, at=chart.as_of, sources=doubted)
     return unknown("hospitalised")

@@ -16,9 +16,13 @@ from pathway.levels import LEVELS
 SKEW: Final = timedelta(minutes=5)
 """How far a sender's clock may run ahead of ours before its dates count as the future."""
 
-_DATUM: Final = {"pain-score": "pain-score", "vertebral-height-loss": "height-loss"}
+_DATUM: Final = {
+    "pain-score": "pain-score", "vertebral-height-loss": "height-loss", "disability-score": "disability-score",
+}  # fmt: skip
+_SCORES: Final = frozenset({"{score}", "{Score}", "1", "{points}"})
 _UNITS: Final[Mapping[str, frozenset[str]]] = {
-    "pain-score": frozenset({"{score}", "{Score}", "1", "{points}"}),
+    "pain-score": _SCORES,
+    "disability-score": _SCORES,
     "vertebral-height-loss": frozenset({"%"}),
 }
 
@@ -83,7 +87,7 @@ def _measure(
     if isinstance(quantity, Mapping):
         value = number(quantity.get("value"))
         unit = quantity.get("code") or quantity.get("unit")
-        if unit not in _UNITS[code] and not (unit is None and code == "pain-score"):
+        if unit not in _UNITS[code] and not (unit is None and _UNITS[code] is _SCORES):
             right = " or ".join(sorted(_UNITS[code]))
             yield Doubt(
                 "value", "Observation.valueQuantity.code", f"the unit does not fit {code}", f"Use {right} (UCUM)"
@@ -91,6 +95,8 @@ def _measure(
     elif value is None and any(key.startswith("value") for key in body) and not _coded(code, body):
         yield Doubt("value", "Observation.value[x]", f"{code} is a number", "Send valueQuantity or valueInteger")
     lo, hi = ranges[_DATUM[code]]
+    if value is not None and code == "disability-score" and value != value.to_integral_value():
+        yield Doubt("value", "Observation.value[x]", f"{code} is a whole number", "Send the total of the questionnaire")
     if value is not None and not lo <= value <= hi:
         yield Doubt("value", "Observation.value[x]", f"not plausible for {code}", f"It lies between {lo} and {hi}")
 

@@ -22,6 +22,7 @@ TECHNIQUE: Final = local_system("technique")
 LEAK: Final = local_system("leak-destination")
 LEVEL: Final = local_system("level")
 ORDER: Final = local_system("order")
+PAYER: Final = local_system("payer")
 
 _PARTIAL: Final = re.compile(r"^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$")
 
@@ -77,6 +78,8 @@ _HAPPENED: Final[Mapping[str, Sequence[str]]] = {
 _STATUS_SYSTEMS: Final = frozenset({
     "http://terminology.hl7.org/CodeSystem/condition-clinical",
     "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+    "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical",
+    "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification",
 })  # fmt: skip
 _RECORDED: Final[Mapping[str, str]] = {
     "Condition": "recordedDate", "Observation": "issued", "DiagnosticReport": "issued", "ServiceRequest": "authoredOn",
@@ -129,7 +132,7 @@ def code_in(system: str, *concepts: Any) -> str | None:
 
 
 def status_code(concept: Any) -> str:
-    """The code of Condition.clinicalStatus or verificationStatus in HL7's system; empty where absent.
+    """The code of a clinicalStatus or verificationStatus in HL7's system, of diagnosis or allergy; empty where absent.
 
     A local code may stand beside it, in any order.
     """

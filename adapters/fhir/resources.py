@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from fhir.resources.R4B.goal import Goal as Goal
     from fhir.resources.R4B.imagingstudy import ImagingStudy as ImagingStudy
     from fhir.resources.R4B.library import Library as Library
+    from fhir.resources.R4B.location import Location as Location
     from fhir.resources.R4B.medicationrequest import MedicationRequest as MedicationRequest
     from fhir.resources.R4B.medicationstatement import MedicationStatement as MedicationStatement
     from fhir.resources.R4B.observation import Observation as Observation
     from fhir.resources.R4B.operationoutcome import OperationOutcome as OperationOutcome
+    from fhir.resources.R4B.organization import Organization as Organization
     from fhir.resources.R4B.parameters import Parameters as Parameters
     from fhir.resources.R4B.patient import Patient as Patient
     from fhir.resources.R4B.plandefinition import PlanDefinition as PlanDefinition
@@ -68,6 +70,8 @@ READ: Final = frozenset(
         "Task",
         "QuestionnaireResponse",
         "CarePlan",
+        "Location",
+        "Organization",
     }
 )
 # What this service may author, which is some of the above and these.

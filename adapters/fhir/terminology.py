@@ -25,7 +25,10 @@ BASE: Final = "https://pathway.example/fhir"  # a reserved domain; a site puts i
 PROFILES: Final = Path(__file__).resolve().parents[2] / "fhir_profiles"
 ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 ICD_10_PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
-_ALIASES: Final = {"http://hl7.org/fhir/sid/icd-10-pcs": ICD_10_PCS}
+_ALIASES: Final = {
+    "http://hl7.org/fhir/sid/icd-10-pcs": ICD_10_PCS,
+    "urn:oid:2.16.840.1.113883.3.221.5": "https://nahdo.org/sopt",  # the same code system, HL7 Terminology says
+}
 _DOTTED: Final = frozenset({ICD_10_CM, ICD_10_PCS})  # systems whose codes are written with and without the dot
 _FULL_LENGTH: Final = 7  # of an ICD-10-CM code that has a seventh character
 _LOCAL: Final = "local code, defined here"
@@ -127,14 +130,16 @@ def _plain(system: str, code: str) -> str:
 class Terminology:
     """Value sets by id. Lookups are dictionary reads; nothing is loaded after construction.
 
-    `sha256` is the hash of every row (codes, levels, displays and their verification), whatever the order of the files.
+    `body` is every row in one text (codes, levels, displays and their verification), and `sha256` its hash, whatever
+    the order of the files.
     """
 
     def __init__(self, ids: Iterable[str], rows: Iterable[CodeRow]) -> None:
         self.ids = frozenset(ids)
         rows = sorted(rows)
         text = json.dumps([sorted(self.ids), *rows], ensure_ascii=False, separators=(",", ":"))
-        self.sha256 = hashlib.sha256(text.encode()).hexdigest()
+        self.body = text.encode()
+        self.sha256 = hashlib.sha256(self.body).hexdigest()
         self._exact: dict[tuple[str, str, str], LevelRange | None] = {}
         self._stems: dict[tuple[str, str, str], LevelRange | None] = {}
         self._under: dict[tuple[str, str, str], LevelRange | None] = {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from adapters.fhir.coverage_facts import payer, place_of_service, unmapped_coverages
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.level_facts import LevelReader, assessed_levels
+from adapters.fhir.order_facts import bone_density_referral, disability, levels_planned, statements
 from adapters.fhir.person_facts import person_facts
+from adapters.fhir.places import Found, Places, places
+from adapters.fhir.safety_facts import cement_allergy, coagulopathy
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.treated_facts import TreatedReader
 from pathway.canonical import sha256
@@ -22,11 +26,20 @@ from pathway.vocabulary import Scope, Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class ChartReader:
-    """Builds cases from charts, with one vocabulary, one set of code tables and the facility's time zone."""
+    """Builds cases from charts, with one vocabulary, one set of code tables and the facility's time zone and state.
+
+    `state` is where care is given when the encounter does not say it (`PATHWAY_PLACE_STATE`); empty is unknown.
+    """
 
     vocabulary: Vocabulary
     terms: Terminology
     zone: tzinfo = UTC
+    state: str = ""
+    places: Places = field(default_factory=places)
+    home: Found = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", self.places.of_setting(self.state))
 
     def build(
         self,
@@ -41,8 +54,9 @@ class ChartReader:
         known = KnownChart.read(patient, chart, as_of, self.terms, self.zone, episodes)
         names = assessed_levels(known)
         by_level = {name: tuple(LevelReader(known, name, as_of).facts()) for name in names}
-        person = [*person_facts(known), _mismatch(by_level)]
-        causes = {name: next(f for f in facts if f.datum == "fracture-cause") for name, facts in by_level.items()}
+        rows = {name: {fact.datum: fact for fact in facts} for name, facts in by_level.items()}
+        person = [*person_facts(known), *self._coverage(known, rows), _mismatch(rows)]
+        causes = {name: facts["fracture-cause"] for name, facts in rows.items()}
         return Case(
             patient=patient,
             as_of=as_of,
@@ -54,10 +68,22 @@ class ChartReader:
                 for level in event.levels
             ),
             episodes=known.episodes,
-            set_aside=tuple(sorted({*aside, *known.set_aside}, key=lambda s: (s.code, s.where, s.why))),
+            set_aside=tuple(sorted({*aside, *known.set_aside, *unmapped_coverages(known)}, key=_by_code)),
             input_sha256=sha256(manifest(chart)),
             standing=tuple(sorted(standing)),
+            value_sets=self.terms.sha256,
         )
+
+    def _coverage(self, known: KnownChart, rows: Mapping[str, Mapping[str, Fact]]) -> Iterator[Fact]:
+        """What only the coverage rules ask for."""
+        yield payer(known)
+        yield place_of_service(known, self.places, self.home)
+        yield disability(known)
+        yield levels_planned(known, rows)
+        yield cement_allergy(known)
+        yield coagulopathy(known)
+        yield bone_density_referral(known)
+        yield from statements(known)
 
     def _level(self, known: KnownChart, name: str, facts: Sequence[Fact]) -> Sheet:
         episode = known.current_episode(name)
@@ -72,10 +98,14 @@ class ChartReader:
         )
 
 
-def _mismatch(by_level: Mapping[str, Sequence[Fact]]) -> Fact:
+def _by_code(item: SetAside) -> tuple[str, str, str]:
+    return item.code, item.where, item.why
+
+
+def _mismatch(by_level: Mapping[str, Mapping[str, Fact]]) -> Fact:
     """Tender at one vertebra and fresh at another: the examination and the imaging do not speak of the same level."""
     datum = "tender-beside-fresh"
-    rows = {name: {f.datum: f for f in facts} for name, facts in by_level.items() if name != UNSPECIFIED}
+    rows = {name: facts for name, facts in by_level.items() if name != UNSPECIFIED}
     fresh = [
         r
         for r in rows.values()

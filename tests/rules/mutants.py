@@ -3,20 +3,37 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pathway.conditions import ORDERED, All, AnyOf, Condition, Leaf, Not, Op
+from pathway.conditions import ORDERED, All, AnyOf, Condition, Leaf, Not, Op, leaves
 
 DAY = 86400
 
 
 def mutants(condition: Condition) -> Iterator[tuple[str, Condition]]:
-    """Each wrong version, with what is wrong with it."""
+    """Each wrong version, with what is wrong with it. A comparison that a count repeats is wrong everywhere at once."""
+    for leaf in leaves(condition):
+        for what, wrong in _leaves(leaf):
+            yield f"{leaf.datum.id} {what}", _with(condition, leaf, wrong)
+    yield from _joints(condition)
+
+
+def _with(condition: Condition, old: Leaf, new: Leaf) -> Condition:
     match condition:
         case Leaf():
-            for what, leaf in _leaves(condition):
-                yield f"{condition.datum.id} {what}", leaf
+            return new if condition is old else condition
+        case Not(part):
+            return Not(_with(part, old, new))
+        case All(parts) | AnyOf(parts):
+            return type(condition)(tuple(_with(part, old, new) for part in parts))
+
+
+def _joints(condition: Condition) -> Iterator[tuple[str, Condition]]:
+    """What goes wrong where comparisons are joined."""
+    match condition:
+        case Leaf():
+            return
         case Not(part):
             yield "not dropped", part
-            yield from ((what, Not(wrong)) for what, wrong in mutants(part))
+            yield from ((what, Not(wrong)) for what, wrong in _joints(part))
         case All(parts) | AnyOf(parts):
             kind, other = type(condition), AnyOf if isinstance(condition, All) else All
             if len(parts) > 1:
@@ -24,7 +41,7 @@ def mutants(condition: Condition) -> Iterator[tuple[str, Condition]]:
                 for n in range(len(parts)):
                     yield f"part {n} dropped", kind(parts[:n] + parts[n + 1 :])
             for n, part in enumerate(parts):
-                for what, wrong in mutants(part):
+                for what, wrong in _joints(part):
                     yield f"part {n}: {what}", kind((*parts[:n], wrong, *parts[n + 1 :]))
 
 

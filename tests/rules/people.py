@@ -35,8 +35,15 @@ GOOD: Mapping[str, Value] = {
     "leak-soft-tissue": False, "leak-lungs": False, "neurology-after-cement": "normal",
     "chest-after-cement": "normal", "ct-after-cement": True, "treated-cause": "osteoporotic",
     "osteoporosis-referral": "kept", "deceased": False, "cement-before-onset": False,
+    "payer": "original-medicare", "place-of-service": "je", "disability-score": 12, "levels-planned": Interval(1, 1),
+    "cement-allergy": False, "coagulopathy": False, "bone-density-referral": True, "osteoporosis-education": True,
+    "treatment-programme": True, "pain-attribution": "this-fracture", "care-optimal": True,
+    "progressive-height-loss": True, "kyphosis": True, "spinal-instability": False, "neural-impingement": False,
+    "retropulsion": False, "reason-despite-level-count": False, "reason-despite-allergy": False,
+    "reason-despite-coagulopathy": False, "reason-despite-neurology": False, "reason-despite-instability": False,
+    "reason-despite-impingement": False, "reason-despite-retropulsion": False,
 }  # fmt: skip
-"""Facts that make a candidate, and after cement leave nothing open."""
+"""Facts that make a candidate whose coverage is met, and after cement leave nothing open."""
 
 
 def known(datum: str, value: Value, age: timedelta = timedelta(hours=6)) -> Fact:

@@ -1,26 +1,24 @@
 """What must hold for every rule, parameter, citation and datum that we ship; every offender is listed."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from pathway import messages
-from pathway.completions import weaker_than_truth
+from pathway import casebook, messages
 from pathway.conditions import leaves
 from pathway.forms import Stratum
-from pathway.rulebook import Rule, RuleSet
+from pathway.rulebook import Rule, RuleSet, load
 from pathway.vocabulary import Datum
-from tests.rules.book import ALL, BOOK, RULES, of
+from pathway.weakness import too_weak
+from tests.rules.book import ALL, BOOK, RULES, copy, edit, of
 
 SETS = list(BOOK.sets.values())
 STATUSES = {"read", "abstract", "secondary", "project-default"}
 DAY = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 
-READ_BY_DERIVED_DATA = {
-    "days-since-onset": "care, change of pain and the age of studies count from onset; people see it on the card",
-    "height-loss": "says whether a neighbour is deformed, so whether tenderness one level off may count",
-}
-"""Data that no rule compares and no message names, and what they are for."""
+CHOOSES_THE_RULE_SET = {"place-of-service"}
+"""Data that no rule compares and no message names: a rule set's header does."""
 
 DETAILS = {
     "acuity-imaging": {"finding", "technique"},
@@ -47,9 +45,28 @@ every_parameter = pytest.mark.parametrize(
 )
 
 
-@every_rule
-def test_no_condition_is_weaker_than_the_truth(rule: Rule) -> None:
-    assert [weaker_than_truth(condition) for condition in rule.conditions()] == [None] * len(rule.conditions())
+def test_no_condition_is_weaker_than_the_truth() -> None:
+    assert [str(fault) for fault in too_weak(BOOK)] == []
+
+
+@pytest.mark.parametrize(
+    ("weak", "says"),
+    [
+        ("any: [{deceased: {is: true}}, {all: [{deceased: {is: false}}, {infection: {is: true}}]}]", "infection True"),
+        ("pain-score: {at-most: 40}", "pain-score unknown"),
+    ],
+    ids=["one datum on both sides of an or", "a bound that no value reaches"],
+)
+def test_a_condition_that_is_weaker_than_the_truth_does_not_ship(
+    weak: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copy(tmp_path)
+    edit(root, "shared/alive.yaml", "deceased: {is: false}", weak)
+    (fault,) = too_weak(load(root))
+    assert fault.where == "shared/alive.yaml: shared.alive"
+    assert says in str(fault)
+    monkeypatch.setattr(casebook, "check_rule", lambda *_: ())  # which runs the cases of every rule
+    assert [str(one) for one in casebook.check(root, load(root))] == [str(fault)]
 
 
 @every_rule
@@ -143,7 +160,9 @@ def test_the_header_holds_what_a_header_may_hold(rule_set: RuleSet) -> None:
     header = rule_set.document["ruleset"]
     always = {"id", "kind", "version", "title", "question", "status", "effective", "approvers", "developer", "funding"}
     deciding = {"hit-order", "refusals"} if rule_set.recommendations else set()
-    assert set(header) == always | {"sources", "shared"} | deciding
+    covers = {"family", "lcd", "contractor", "jurisdiction", "applies-to", "lists", "evidence", "open-questions"}
+    assert set(header) == always | {"sources", "shared"} | deciding | (covers if rule_set.lcd else set())
+    assert (header["kind"] == "coverage") is bool(rule_set.lcd)
     assert header["kind"] in ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
     assert re.fullmatch(r"\d+\.\d+\.\d+", header["version"])
     assert DAY.fullmatch(header["effective"]["from"])
@@ -163,7 +182,8 @@ def test_every_datum_is_used_or_says_why_not(datum: Datum) -> None:
     read = {name for rule in ALL for name in rule.reads()}
     said = {field for rule in ALL for text in rule.say.values() for field in messages.FIELD.findall(text)}
     used = datum.id in read or datum.id in {field.partition(".")[0] for field in said}
-    assert used is not (datum.id in READ_BY_DERIVED_DATA)
+    assert used is not (datum.id in CHOOSES_THE_RULE_SET)
+    assert {id_ for rule_set in SETS for id_ in rule_set.applies_to} >= CHOOSES_THE_RULE_SET
 
 
 @pytest.mark.parametrize("ask", BOOK.vocabulary.asks)

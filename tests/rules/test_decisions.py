@@ -31,8 +31,13 @@ def body(person: Person) -> dict[str, Any]:
     return dict(decide(person.case(), machines()).body)
 
 
+def rows(person: Person) -> list[dict[str, Any]]:
+    """The levels under the clinical policy."""
+    return [row for row in body(person)["levels"] if row["policy"] == CANDIDACY.id]
+
+
 def outcomes(person: Person) -> list[str]:
-    return [row["outcome"] for row in body(person)["levels"]]
+    return [row["outcome"] for row in rows(person)]
 
 
 @given(people())
@@ -40,10 +45,12 @@ def outcomes(person: Person) -> list[str]:
 @example(CEMENTED)
 @rounds(5_000)
 def test_each_level_gets_exactly_one_outcome(person: Person) -> None:
-    case = person.case()
-    rows = body(person)["levels"]
-    assert [(row["policy"], row["level"]) for row in rows] == [("candidacy", sheet.level) for sheet in case.levels]
-    assert {row["outcome"] for row in rows} <= set(CANDIDACY.hit_order)
+    """Under the clinical policy, and under the coverage that was chosen, if one was."""
+    case, made = person.case(), body(person)
+    policies = ["candidacy", *made["choices"][0]["chosen"]]
+    expected = [(policy, sheet.level) for policy in policies for sheet in case.levels]
+    assert [(row["policy"], row["level"]) for row in made["levels"]] == expected
+    assert all(row["outcome"] in BOOK.sets[row["policy"]].hit_order for row in made["levels"])
 
 
 @given(people(most=12))
@@ -71,7 +78,7 @@ def test_no_gate_with_an_unknown_datum_yields_candidate(datum: str) -> None:
 @given(people(most=2))
 @rounds(5_000)
 def test_a_candidate_has_met_every_gate(person: Person) -> None:
-    for row in body(person)["levels"]:
+    for row in rows(person):
         verdicts = {criterion["id"]: criterion["verdict"] for criterion in row["criteria"]}
         open_ = [
             gate for gate in GATES if verdicts[gate] != "met" and verdicts.get(ALTERNATIVES.get(gate, "")) != "met"

@@ -71,15 +71,20 @@ def _answer(rule: Rule, verdicts: tuple[bool | None, ...]) -> str:
     return answer(rule, Example("", {}, frozenset(), ""), WORDS[when], WORDS[closed])
 
 
+def plain(file: CaseFile) -> list[Example]:
+    """The cases of the rule as it stands in its file, without those of rule sets that have a shorter list."""
+    return [example for example in file.examples if example.listed is None]
+
+
 def survivors(file: CaseFile) -> list[str]:
     return [
         what
         for what, wrong in wrong_rules(file.rule)
-        if all(came_to(wrong, example) == example.expect for example in file.examples) and differs(file.rule, wrong)
+        if all(came_to(wrong, example) == example.expect for example in plain(file)) and differs(file.rule, wrong)
     ]
 
 
 @pytest.mark.parametrize("rule", sorted(FILES))
 def test_each_slip_of_the_pen_fails_a_case(rule: str) -> None:
-    assert all(came_to(FILES[rule].rule, example) == example.expect for example in FILES[rule].examples)
+    assert all(came_to(FILES[rule].rule, example) == example.expect for example in plain(FILES[rule]))
     assert survivors(FILES[rule]) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.record import Record
+from adapters.demo.record import SNOMED, SOPT, Record
 from adapters.fhir.to_facts import ChartReader
 from pathway.decide import decide
 from pathway.errors import BadInputError
@@ -26,7 +26,13 @@ ODD: tuple[Any, ...] = (
 def _chart() -> Record:
     record = candidate().cement("L1", 1, complication=["canal"]).leak_statement("L1", 0.9).study("CT", 0.5)
     record.referral("active", 0.5).condition("G83.4", 3, verification="provisional").condition("C50.911", 900)
-    return record.encounter("IMP", 3).finding("chest-check", "normal", 0.5).finding("fracture-cause", "osteoporotic", 2)
+    record.encounter("IMP", 3).place("MA").coverage("121", SOPT, order=1).coverage("523", SOPT, order=2)
+    record.allergy("716186003", 9, SNOMED).condition("M53.2X6", 4).condition("Z79.01", 40).disability(18, 2)
+    record.order("bone-density", 1).order("vertebral-augmentation", 1.2, levels=["L1"])
+    record.reason("instability", 1, level="L1").condition("D68.9", 5, verification="provisional")
+    record.attest({"pain-attribution": "this-fracture", "care-optimal": "yes"}, 1.1, level="L1")
+    record.height_loss("L1", 20, 9, "radiograph").height_loss("L1", 30, 1, "radiograph")
+    return record.finding("chest-check", "normal", 0.5).finding("fracture-cause", "osteoporotic", 2)
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:

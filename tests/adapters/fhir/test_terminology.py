@@ -33,6 +33,7 @@ with warnings.catch_warnings():  # it reads its data the way Python 3.11 depreca
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
+SOPT = "https://nahdo.org/sopt"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 ROWS = load_rows()
 TERMS = Terminology.load()
@@ -129,7 +130,7 @@ def test_a_cpt_code_is_a_number_without_a_descriptor(row: CodeRow) -> None:
 def test_every_row_says_how_it_was_verified_and_names_a_known_system(row: CodeRow) -> None:
     assert row.verified_by.strip()
     local = {local_system(each) for each in load_local_codes()}
-    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, *local}
+    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, *local}
     if row.system in local:
         codes = {c["code"] for c in load_local_codes()[row.system.rpartition("/")[2]]}
         assert row.code in codes, "a local code is defined in local-codes.yaml"

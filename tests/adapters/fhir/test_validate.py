@@ -138,6 +138,8 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "subject": SUBJECT,
         "activity": [{"reference": {"reference": "Task/t1"}}, {"detail": {"status": "scheduled"}}],
     },
+    "Location": {"id": "l1", "status": "active", "address": {"state": "MA", "country": "US"}},
+    "Organization": {"id": "g1", "name": "A house", "address": [{"state": "MA", "country": "US"}]},
 }
 
 
@@ -312,6 +314,8 @@ BOUND = [
     ("Task", "priority", "high"),
     ("QuestionnaireResponse", "status", "done"),
     ("CarePlan", "status", "open"),
+    ("Location", "status", "open"),
+    ("Location", "mode", "room"),
     ("CarePlan", "intent", "directive"),
     ("CarePlan", "activity.1.detail.status", "open"),
 ]
