@@ -7,9 +7,12 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 
+import orjson
 import rfc8785
+
+_PLAIN: Final = frozenset({str, int, bool, type(None)})
 
 
 def canonical(value: Any) -> bytes:
@@ -17,7 +20,37 @@ def canonical(value: Any) -> bytes:
 
     A Decimal becomes `{"decimal": "2.50"}` so that no digit is lost and no float is ever written; a float is refused.
     """
-    return rfc8785.dumps(_plain(value))
+    fast = _fast(value)
+    return rfc8785.dumps(_plain(value)) if fast is None else fast
+
+
+def _fast(value: Any) -> bytes | None:
+    """The same bytes from orjson, many times sooner; None for what it might write otherwise, or might not refuse.
+
+    It sorts keys by code point, RFC 8785 by UTF-16 unit: the same among ASCII keys.
+    """
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        kind = cast("type[Any]", type(one))
+        if kind is dict:
+            for key, part in one.items():
+                if type(key) is not str or not key.isascii():
+                    return None
+                if type(part) not in _PLAIN:
+                    waiting.append(part)
+        elif kind is list or kind is tuple:
+            waiting += [part for part in one if type(part) not in _PLAIN]
+        elif kind is not Decimal and kind not in _PLAIN:
+            return None
+    try:
+        return orjson.dumps(value, _decimal, orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+    except TypeError:  # a large integer, half a surrogate pair: said by the slow way
+        return None
+
+
+def _decimal(value: Any) -> dict[str, str]:
+    return {"decimal": format(value, "f")}
 
 
 def parse(data: bytes) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ View = Mapping[str, Fact]
 class Case:
     """The filled-in form, the episodes, the obligations that stand open as tasks, and what was set aside on the way.
 
+    `value_sets` is the hash of the code tables that the facts were read with; no verdict depends on it.
     `levels` are ordered from head to tail, `unspecified` last; every treated sheet's level has a sheet of its own.
     """
 
@@ -32,6 +33,7 @@ class Case:
     set_aside: tuple[SetAside, ...]
     input_sha256: str
     standing: tuple[str, ...] = ()
+    value_sets: str = ""
 
     def views(self, scope: Scope) -> tuple[tuple[Sheet, View], ...]:
         """For each sheet of a scope, all facts that a rule of that scope may see."""
@@ -45,6 +47,14 @@ class Case:
     def episode(self, id: str) -> Episode | None:
         """The episode with that id."""
         return next((episode for episode in self.episodes if episode.id == id), None)
+
+    def within(self, vocabulary: Vocabulary) -> Case:
+        """The case as far as a vocabulary declares it: what it cannot say is left out, or unknown and unreadable."""
+        return replace(
+            self, person=self.person.within(vocabulary),
+            levels=tuple(sheet.within(vocabulary) for sheet in self.levels),
+            treated=tuple(sheet.within(vocabulary) for sheet in self.treated),
+        )  # fmt: skip
 
     def facts_json(self) -> dict[str, Any]:
         """The part of a decision that a replay starts from."""
@@ -70,4 +80,5 @@ class Case:
             set_aside=tuple(SetAside(item["where"], item["code"], item["why"]) for item in body["setAside"]),
             input_sha256=body["inputSha256"],
             standing=tuple(facts["standing"]),
+            value_sets=body.get("valueSets", ""),
         )

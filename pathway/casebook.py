@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final, cast
 
 from pathway import messages
-from pathway.casefiles import AS_OF, EXPECTED, LEVEL, CaseFile, Example, all_rules, read_one
+from pathway.casefiles import AS_OF, EXPECTED, LEVEL, CaseFile, Example, all_rules, read_one, variants
 from pathway.compiler import Statement
-from pathway.conditions import Leaf, leaves
+from pathway.conditions import Leaf, Lists, leaves
 from pathway.errors import PathwayError, RuleBookError
 from pathway.facts import Interval, Reason, Value
 from pathway.forms import Stratum
@@ -21,6 +21,7 @@ from pathway.kleene import explain, usable
 from pathway.rulebook import Rule, RuleBook, bounds
 from pathway.verdicts import Judge, Verdict
 from pathway.vocabulary import NUMERIC, Datum, Vocabulary
+from pathway.weakness import too_weak
 
 _SENTENCE: Final = re.compile(r"[A-Z0-9]\S*(?: \S+){2,}(?<!\.)")
 
@@ -51,7 +52,8 @@ def run(file: CaseFile) -> tuple[Result, ...]:
     if not file.examples:  # the engine takes no empty batch
         return ()
     rule = file.rule
-    statements = [Statement(f"{rule.id}:when", rule.scope, rule.when)]
+    conditions = list(dict.fromkeys(_as_listed(file, example).when for example in file.examples))
+    statements = [Statement(f"{rule.id}:when/{place}", rule.scope, when) for place, when in enumerate(conditions)]
     if rule.closed_by is not None:
         statements.append(Statement(f"{rule.id}:closed", rule.scope, rule.closed_by))
     judge = Judge(statements)
@@ -59,10 +61,16 @@ def run(file: CaseFile) -> tuple[Result, ...]:
         rows = judge.judge(rule.scope, [example.view for example in file.examples], AS_OF)
     finally:
         judge.close()
+    places = [conditions.index(_as_listed(file, example).when) for example in file.examples]
     return tuple(
-        _result(file, example, answer(rule, example, row[f"{rule.id}:when"], row.get(f"{rule.id}:closed")))
-        for example, row in zip(file.examples, rows, strict=True)
+        _result(file, example, answer(rule, example, row[f"{rule.id}:when/{place}"], row.get(f"{rule.id}:closed")))
+        for example, place, row in zip(file.examples, places, rows, strict=True)
     )
+
+
+def _as_listed(file: CaseFile, example: Example) -> Rule:
+    """The rule as the rule set of a case has it."""
+    return example.listed or file.rule
 
 
 def answer(rule: Rule, example: Example, when: Verdict, closed: Verdict | None) -> str:
@@ -85,33 +93,36 @@ def _result(file: CaseFile, example: Example, found: str) -> Result:
     rule, expected = file.rule, example.expect
     if found == expected and example.says:
         part = found if found in rule.say else "reason"
-        stale = {b.datum for b in explain(rule.when, example.view, AS_OF) if b.reason == Reason.STALE}
+        stale = {
+            b.datum for b in explain(_as_listed(file, example).when, example.view, AS_OF) if b.reason == Reason.STALE
+        }
         expected, found = example.says, messages.render(rule.say[part], example.view, LEVEL, frozenset(stale))
     return Result(rule.id, file.where, example.name, expected, found)
 
 
 def check(root: Path, book: RuleBook) -> tuple[PathwayError, ...]:
-    """All that keeps the rules of a folder from shipping: strays, bad messages, no cases, failing ones, and gaps."""
+    """All that keeps the rules of a folder from shipping: strays, weak conditions, bad messages, and lacking cases."""
     rules = all_rules(book)
     strays = _strays(root, {rule.id for rule in rules})
-    return (*strays, *(fault for rule in rules for fault in check_rule(root, book.vocabulary, rule)))
+    faults = (fault for rule in rules for fault in check_rule(root, book.vocabulary, rule, variants(book, rule)))
+    return (*strays, *too_weak(book), *faults)
 
 
-def check_rule(root: Path, vocabulary: Vocabulary, rule: Rule) -> tuple[PathwayError, ...]:
-    """All that keeps one rule from shipping."""
+def check_rule(root: Path, vocabulary: Vocabulary, rule: Rule, used: Iterable[Lists] = ()) -> tuple[PathwayError, ...]:
+    """All that keeps one rule from shipping. `used` are the lists that rule sets have for it beside its fullest."""
     unsayable = tuple(_unsayable(rule, vocabulary))
     if unsayable:
         return unsayable
     try:
         file = read_one(root, vocabulary, rule)
         failed = (result for result in run(file) if not result.passed)
-        return (*gaps(file), *(RuleBookError(one.sentence(), fix="Mend the rule or the case") for one in failed))
+        return (*gaps(file, used), *(RuleBookError(one.sentence(), fix="Mend the rule or the case") for one in failed))
     except PathwayError as fault:
         return (fault,)
 
 
-def gaps(file: CaseFile) -> tuple[RuleBookError, ...]:
-    """What the cases of a rule leave untried, each with the case to write."""
+def gaps(file: CaseFile, used: Iterable[Lists] = ()) -> tuple[RuleBookError, ...]:
+    """What the cases of a rule leave untried, each with the case to write; `used` as for `check_rule`."""
     rule, place = file.rule, f"{file.where}: {file.rule.id}"
     if not file.examples:
         return (RuleBookError("the rule has no cases", where=place, fix=f"Write {file.where}"),)
@@ -123,6 +134,7 @@ def gaps(file: CaseFile) -> tuple[RuleBookError, ...]:
         *(gap for part in rule.conditions() for leaf in leaves(part) for gap in _age_gaps(file, leaf)),
         *(gap for leaf in bounds(rule) for gap in _bound_gaps(file, leaf)),
         *(gap for outcome in rule.lasts_through for gap in _lasting_gaps(file, outcome)),
+        *(gap for lists in used for gap in _list_gaps(file, lists)),
     ]
     reasons = {fact.reason for example in file.examples for fact in example.view.values()}
     if rule.stratum is Stratum.CRITERIA and Reason.CONFLICTING not in reasons:
@@ -181,6 +193,15 @@ def _lasting_gaps(file: CaseFile, outcome: str) -> Iterator[_Gap]:
         if not any(one.standing is standing and _outcome(one) == outcome for one in file.examples):
             words = "stands open" if standing else "does not stand yet"
             yield f"no case has {outcome} while the task {words}", f"Add one with standing: {str(standing).lower()}"
+
+
+def _list_gaps(file: CaseFile, lists: Lists) -> Iterator[_Gap]:
+    """Lists that a rule set has need cases that come out differently by them, one at least to each side."""
+    found = {one.expect for one in file.examples if one.listed is not None and one.listed.lists == lists}
+    for word in ("met", "not-met"):
+        if word not in found:
+            shown = "; ".join(f"{name}: [{', '.join(items)}]" for name, items in lists.items())
+            yield f"no case with the lists of a rule set expects {word}", f"Add one with lists: {{{shown}}}"
 
 
 def _point(datum: Datum, value: Value) -> Decimal | None:

@@ -1,9 +1,9 @@
 """Case files: named examples beside each rule, read into the views that the rule would see.
 
 `<rule>.cases.yaml` holds `rule`, `base` (defaults of every case) and `cases`. A case has a `name` that is a sentence,
-`facts`, for later strata `criteria` and `outcome`, `standing` where the task is open already, `expect`, and `says`
-where the message itself is to be held. What a case does not name is not recorded; a criterion that it does not name is
-unknown. Every fault names file, rule and case.
+`facts`, for later strata `criteria` and `outcome`, `lists` where a rule set has shorter ones than the rule, `standing`
+where the task is open already, `expect`, and `says` where the message itself is to be held. What a case does not name
+is not recorded; a criterion that it does not name is unknown. Every fault names file, rule and case.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from pathway import messages, strict_yaml
-from pathway.conditions import SECONDS, leaves
+from pathway.conditions import SECONDS, Lists, leaves
 from pathway.errors import BadInputError, RuleBookError
 from pathway.facts import Fact, Interval, Reason, Sheet, Value, unknown
 from pathway.forms import VERDICTS, Stratum
-from pathway.rulebook import Rule, RuleBook
+from pathway.rulebook import Rule, RuleBook, with_lists
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
 
 AS_OF: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -37,14 +37,17 @@ EXPECTED: Final[Mapping[Stratum, tuple[str, ...]]] = {
 
 _FILE_KEYS: Final = ("rule", "base", "cases")
 _PART_KEYS: Final = ("facts", "criteria", "outcome")
-_CASE_KEYS: Final = ("name", *_PART_KEYS, "standing", "expect", "says")
+_CASE_KEYS: Final = ("name", *_PART_KEYS, "lists", "standing", "expect", "says")
 _FACT_KEYS: Final = ("value", "age", "unknown", "candidate", "detail")
 _AGE: Final = re.compile(r"(\d+) ([a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One case of a rule: what the rule sees, what of that the case names, what it must come to and, if held, say."""
+    """One case of a rule: what the rule sees, what of that the case names, what it must come to and, if held, say.
+
+    `listed` is the rule as a rule set with the case's lists has it; None where it names no lists.
+    """
 
     name: str
     view: Mapping[str, Fact]
@@ -52,6 +55,7 @@ class Example:
     expect: str
     says: str = ""
     standing: bool = False
+    listed: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +73,19 @@ def read(root: Path, book: RuleBook) -> tuple[CaseFile, ...]:
 
 
 def all_rules(book: RuleBook) -> tuple[Rule, ...]:
-    """Every rule of every rule set once, in order of id."""
-    rules = {rule.id: rule for rule_set in book.sets.values() for rule in rule_set.rules()}
+    """Every rule of every rule set once, in order of id; of one that rule sets have with other lists, the fullest."""
+    rules: dict[str, Rule] = {}
+    for rule in (rule for rule_set in book.sets.values() for rule in rule_set.rules()):
+        known = rules.setdefault(rule.id, rule)
+        if sum(map(len, rule.lists.values())) > sum(map(len, known.lists.values())):
+            rules[rule.id] = rule
     return tuple(rules[id_] for id_ in sorted(rules))
+
+
+def variants(book: RuleBook, rule: Rule) -> tuple[Lists, ...]:
+    """The lists that rule sets have for a rule, other than its fullest."""
+    found = [one.lists for rule_set in book.sets.values() for one in rule_set.rules() if one.id == rule.id]
+    return tuple(lists for place, lists in enumerate(found) if lists != rule.lists and lists not in found[:place])
 
 
 def read_one(root: Path, vocabulary: Vocabulary, rule: Rule) -> CaseFile:
@@ -120,7 +134,14 @@ class _CaseReader:
         named = {**facts, **verdicts, **outcome}
         silent = {id_: Fact(id_, "unknown") for id_ in self._criteria()}
         view = {**self._sheets(facts.values(), place), **silent, **named}
-        return Example(name, view, frozenset(named), expect, says, standing)
+        return Example(name, view, frozenset(named), expect, says, standing, self._listed(body, place))
+
+    def _listed(self, body: Mapping[str, Any], place: str) -> Rule | None:
+        """The rule as a rule set with these lists has it."""
+        if "lists" not in body:
+            return None
+        given = _known(body["lists"], self.rule.lists, f"{place}: lists")
+        return with_lists(self.rule, self.vocabulary, {name: tuple(items) for name, items in given.items()})
 
     def _given(self, key: str, body: Mapping[str, Any], place: str) -> dict[str, Any]:
         return {**_mapping(self.base.get(key, {}), place), **_mapping(body.get(key, {}), place)}

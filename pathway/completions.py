@@ -1,30 +1,38 @@
-"""Completions: every unknown of a view answered in every way that matters, to see what an answer could change.
+"""Completions: what is not known answered in every way that matters, to see what an answer could change.
 
 An answer is a fresh value. What a rule may use today stays as it is; what it may not (unknown, too old, undated, or
-an interval across a bound) runs through the values that its comparisons can tell apart. The work is bounded: a search
-that would take more than `STEPS` raises CompileError.
+an interval across a bound) runs through the values that its comparisons can tell apart. The work is bounded in steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from itertools import product
+from itertools import combinations, product
+from operator import ne
 from typing import Final, NamedTuple
 
-from pathway.conditions import All, AnyOf, Condition, Leaf, Not, Op, leaves
+from pathway.conditions import Condition, Leaf, Op, leaves
 from pathway.errors import CompileError
-from pathway.facts import Fact, Interval, Reason, Value, unknown
-from pathway.kleene import View, compare, fact_for, fold, usable, verdict_of
+from pathway.facts import Fact, Interval, Value
+from pathway.kleene import View, compare, fact_for, fold, usable
 from pathway.vocabulary import Datum, Kind
 
 STEPS: Final = 200_000
-_AS_OF: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+State = bool | Interval | None
+"""How a comparison stands: decided; an interval that reaches over its bound; or None, nothing that it may use.
+
+For `recorded` it is whether there is anything.
+"""
 
 Verdicts = Mapping[int, bool | None]
 """Verdicts of comparisons, by the identity of the leaf in its condition."""
+
+Reached = tuple[bool | None, ...]
+"""The verdicts of several conditions, None where they are still open."""
 
 
 def representatives(datum: Datum, leaves: Iterable[Leaf]) -> tuple[Value, ...]:
@@ -41,222 +49,182 @@ def representatives(datum: Datum, leaves: Iterable[Leaf]) -> tuple[Value, ...]:
     return tuple(_number(datum, number) for number in _near(leaves, lo, hi))
 
 
-def settled(condition: Condition, view: View, as_of: datetime) -> bool | None:
-    """The verdict if all completions of the view agree on it, else None.
-
-    Whether something is `recorded` is taken as it stands: an answer that nobody gave is not recorded.
-    """
-    return _agreed(condition, view, as_of, _Steps())
-
-
 def open_data(condition: Condition, view: View, as_of: datetime) -> tuple[str, ...]:
     """The data, and only the data, whose answer could still change the verdict, in order of first use.
 
     A datum counts if for some completion of the others its answer makes a difference; to a comparison with
     `recorded`, having an answer is one.
     """
-    known, choices = _choices(condition, view, as_of, answered=True)
-    steps = _Steps()
-    return tuple(
-        datum
-        for datum, ways in choices.items()
-        if _matters(condition, known, ways, [way for other, way in choices.items() if other != datum], steps)
-    )
+    one = Completions((condition,))
+    return one.open(one.states(view, as_of))
 
 
-def weaker_than_truth(condition: Condition, limit: int = STEPS) -> View | None:
-    """A view on which Kleene's logic says unknown though all completions agree, or None if there is none.
+class Completions:
+    """Conditions completed together: a datum that several of them read has one answer. Threads may share it."""
 
-    Raises CompileError if the search would take more than `limit` steps.
-    """
-    signs = dict(_signs(condition, True))
-    kinds = [_telling(list(_kinds(datum, asked)), signs) for datum, asked in _by_datum(condition).items()]
-    return _weak(condition, kinds, {}, {}, _Steps(limit))
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        self.conditions = tuple(conditions)
+        self.leaves = tuple({id(leaf): leaf for part in self.conditions for leaf in leaves(part)}.values())
+        self._by_datum = by_datum(self.leaves)
+        self._nothing: Reached = (None,) * len(self.conditions)
 
+    def states(self, view: View, as_of: datetime) -> tuple[State, ...]:
+        """How each comparison stands: all that completions depend on. In the order of `leaves`."""
+        return tuple(state_of(leaf, fact_for(leaf, view), as_of) for leaf in self.leaves)
 
-class _Kind(NamedTuple):
-    """A fact that stands for all that give these verdicts now, and these combinations once completed."""
+    def now(self, states: Sequence[State]) -> Reached:
+        """The verdicts as they are, nothing completed."""
+        return self._at(verdicts(self.leaves, states), self._nothing)
 
-    fact: Fact
-    now: Verdicts
-    ways: frozenset[tuple[bool | None, ...]]
+    def reached(
+        self, states: Sequence[State], *, answered: bool = True, steps: Steps | None = None
+    ) -> frozenset[Reached]:
+        """The verdicts that completions lead to. CompileError if finding them takes too many steps.
 
+        Without `answered` nothing becomes `recorded`: an answer that nobody gave is not.
+        """
+        known, choices = self._choices(states, answered=answered)
+        return frozenset(self._ends(known, tuple(choices.values()), self._nothing, steps or Steps()))
 
-def _weak(
-    condition: Condition,
-    kinds: Sequence[Sequence[_Kind]],
-    view: Mapping[str, Fact],
-    known: Verdicts,
-    steps: _Steps,
-) -> View | None:
-    steps.take()
-    if fold(condition, lambda leaf: known.get(id(leaf))) is not None:
-        return None  # whatever else becomes known, it stays so
-    if not kinds:
-        return view if _agreed(condition, view, _AS_OF, steps) is not None else None
-    for fact, now, _ in kinds[0]:
-        found = _weak(condition, kinds[1:], {**view, fact.datum: fact}, {**known, **now}, steps)
-        if found is not None:
-            return found
-    return None
+    def open(
+        self, states: Sequence[State], differ: Callable[[Reached, Reached], bool] = ne, steps: Steps | None = None
+    ) -> tuple[str, ...]:
+        """The data whose answer can lead, for some completion of the others, to verdicts that `differ`.
 
+        Where finding that out takes too many steps, all data that have no final answer.
+        """
+        known, choices = self._choices(states, answered=True)
+        steps = steps or Steps()
+        try:
+            return tuple(
+                datum
+                for datum, ways in choices.items()
+                if self._matters(
+                    _Choice(ways, [way for other, way in choices.items() if other != datum], differ),
+                    known, self._nothing, steps,
+                )
+            )  # fmt: skip
+        except CompileError:
+            return tuple(choices)
 
-def _telling(kinds: Sequence[_Kind], signs: Mapping[int, bool | None]) -> list[_Kind]:
-    """The kinds without the unknowns that no counterexample needs.
+    def _choices(self, states: Sequence[State], *, answered: bool) -> tuple[Verdicts, dict[str, tuple[Verdicts, ...]]]:
+        """The verdicts that no answer can change, None for the others; and for each open datum what answers lead to."""
+        by_leaf = {id(leaf): state for leaf, state in zip(self.leaves, states, strict=True)}
+        known: dict[int, bool | None] = {}
+        choices: dict[str, tuple[Verdicts, ...]] = {}
+        for datum, asked in self._by_datum.items():
+            found = ways(datum, asked, [by_leaf[id(leaf)] for leaf in asked], answered=answered)
+            if len(found) == 1:
+                known |= found[0]
+            else:
+                choices[datum.id] = found
+                known |= {id(leaf): None for leaf in asked}
+        return known, choices
 
-    Where all completions agree on true, an unknown may as well be what speaks most against it: logic in which each
-    comparison counts in one direction only loses nothing by that. So too for false.
-    """
-    whole = {tuple(kind.now.values()) for kind in kinds}
-
-    def speaks(kind: _Kind, truth: bool) -> tuple[bool | None, ...]:
+    def _at(self, known: Verdicts, decided: Reached) -> Reached:
+        """The verdicts as far as something is known; what is decided stays so."""
         return tuple(
-            verdict if verdict is not None or signs[leaf] is None else signs[leaf] is truth
-            for leaf, verdict in kind.now.items()
+            fold(part, lambda leaf: known[id(leaf)]) if verdict is None else verdict
+            for part, verdict in zip(self.conditions, decided, strict=True)
         )
 
-    return [
-        kind
-        for kind in kinds
-        if None not in kind.now.values() or not {speaks(kind, True), speaks(kind, False)} <= whole & kind.ways
-    ]
+    def _ends(
+        self, known: Verdicts, choices: Sequence[Sequence[Verdicts]], decided: Reached, steps: Steps
+    ) -> Iterator[Reached]:
+        """The verdicts that completions lead to, some of them more than once."""
+        steps.take()
+        found = self._at(known, decided)
+        if None not in found:
+            yield found  # whatever the remaining answers are
+            return
+        for way in choices[0]:
+            yield from self._ends({**known, **way}, choices[1:], found, steps)
+
+    def _matters(self, choice: _Choice, known: Verdicts, decided: Reached, steps: Steps) -> bool:
+        """Whether, for some completion of the others, one way leads to other verdicts than another way."""
+        steps.take()
+        decided = self._at(known, decided)
+        if None not in decided:
+            return False
+        found = {self._at({**known, **way}, decided) for way in choice.ways}
+        sure = [verdicts for verdicts in found if None not in verdicts]
+        if any(choice.differ(one, other) for one, other in combinations(sure, 2)):
+            return True
+        if len(sure) == len(found):
+            return False
+        rest = choice._replace(others=choice.others[1:])
+        return any(self._matters(rest, {**known, **way}, decided, steps) for way in choice.others[0])
 
 
-def _signs(condition: Condition, sign: bool) -> Iterator[tuple[int, bool | None]]:
-    """In which direction each comparison counts: True for, False against, None both."""
-    match condition:
-        case Leaf():
-            yield id(condition), sign
-        case Not(part):
-            yield from _signs(part, not sign)
-        case All(parts) | AnyOf(parts):
-            found: dict[int, bool | None] = {}
-            for part in parts:
-                for leaf, each in _signs(part, sign):
-                    found[leaf] = each if found.get(leaf, each) is each else None
-            yield from found.items()
+class _Choice(NamedTuple):
+    """What one datum can come to, what the others can, in order, and which verdicts count as different."""
+
+    ways: Sequence[Verdicts]
+    others: Sequence[Sequence[Verdicts]]
+    differ: Callable[[Reached, Reached], bool]
 
 
 @dataclass(slots=True)
-class _Steps:
-    """What a search may still spend."""
+class Steps:
+    """What a search may still spend; CompileError once it is spent."""
 
     left: int = STEPS
 
-    def take(self) -> None:
+    def take(self) -> bool:
+        """Spend one; always true, so that a filter can pay for what it lets through."""
         self.left -= 1
         if self.left < 0:
             raise CompileError(
                 "too many data to try out every answer", fix="Split the rule, or derive a datum from a part of it"
             )
-
-
-def _agreed(condition: Condition, view: View, as_of: datetime, steps: _Steps) -> bool | None:
-    known, choices = _choices(condition, view, as_of, answered=False)
-    found: set[bool] = set()
-    for verdict in _outcomes(condition, known, tuple(choices.values()), steps):
-        found.add(verdict)
-        if len(found) == 2:
-            return None
-    return found.pop()
-
-
-def _outcomes(
-    condition: Condition, known: Verdicts, choices: Sequence[Sequence[Verdicts]], steps: _Steps
-) -> Iterator[bool]:
-    """The verdicts that completions lead to, some of them more than once."""
-    steps.take()
-    verdict = fold(condition, lambda leaf: known[id(leaf)])
-    if verdict is not None:
-        yield verdict  # whatever the remaining answers are
-        return
-    for way in choices[0]:
-        yield from _outcomes(condition, {**known, **way}, choices[1:], steps)
-
-
-def _matters(
-    condition: Condition,
-    known: Verdicts,
-    ways: Sequence[Verdicts],
-    others: Sequence[Sequence[Verdicts]],
-    steps: _Steps,
-) -> bool:
-    """Whether, for some completion of the others, one way leads to another verdict than another way."""
-    steps.take()
-    if fold(condition, lambda leaf: known[id(leaf)]) is not None:
-        return False
-    verdicts = {_with(condition, known, way) for way in ways}
-    if {True, False} <= verdicts:
         return True
-    if None not in verdicts:
-        return False
-    return any(_matters(condition, {**known, **way}, ways, others[1:], steps) for way in others[0])
 
 
-def _with(condition: Condition, known: Verdicts, way: Verdicts) -> bool | None:
-    return fold(condition, lambda leaf: way.get(id(leaf), known[id(leaf)]))
+def state_of(leaf: Leaf, fact: Fact, as_of: datetime) -> State:
+    """How one comparison stands on one fact."""
+    value, _ = usable(leaf, fact, as_of)
+    if leaf.op is Op.RECORDED:
+        return value is not None
+    if value is None:
+        return None
+    verdict = compare(leaf, value)
+    return value if verdict is None and isinstance(value, Interval) else verdict
 
 
-def _choices(
-    condition: Condition, view: View, as_of: datetime, *, answered: bool
-) -> tuple[Verdicts, dict[str, tuple[Verdicts, ...]]]:
-    """The verdicts that no answer can change, None for the others; and for each open datum what answers lead to."""
-    known: dict[int, bool | None] = {}
-    choices: dict[str, tuple[Verdicts, ...]] = {}
-    for datum, asked in _by_datum(condition).items():
-        ways = _ways(datum, asked, fact_for(asked[0], view), as_of, answered=answered)
-        if len(ways) == 1:
-            known |= ways[0]
-        else:
-            choices[datum.id] = ways
-            known |= {id(leaf): None for leaf in asked}
-    return known, choices
+def verdicts(asked: Iterable[Leaf], states: Iterable[State]) -> Verdicts:
+    """What the comparisons come to as they stand."""
+    return {id(leaf): _verdict(leaf, state) for leaf, state in zip(asked, states, strict=True)}
 
 
-def _ways(datum: Datum, asked: Sequence[Leaf], fact: Fact, as_of: datetime, *, answered: bool) -> tuple[Verdicts, ...]:
+def _verdict(leaf: Leaf, state: State) -> bool | None:
+    if leaf.op is Op.RECORDED:
+        return state is leaf.operand
+    return state if isinstance(state, bool) else None
+
+
+def ways(datum: Datum, asked: Sequence[Leaf], states: Sequence[State], *, answered: bool) -> tuple[Verdicts, ...]:
     """The verdicts that the comparisons on one datum can come to together, each combination once.
 
     `answered`: an answer also makes the datum recorded.
     """
-    now = {id(leaf): verdict_of(leaf, fact, as_of) for leaf in asked}
-    values = [(leaf, usable(leaf, fact, as_of)[0]) for leaf in asked]
-    unusable = [leaf for leaf, value in values if value is None]
-    fresh = [
-        {id(leaf): compare(leaf, value) for leaf in unusable if leaf.op is not Op.RECORDED}
-        for value in representatives(datum, asked)
-    ]
-    recorded = [{id(leaf): leaf.operand is True for leaf in unusable if leaf.op is Op.RECORDED}] if answered else []
-    across = [(leaf, value) for leaf, value in values if now[id(leaf)] is None and isinstance(value, Interval)]
+    now = verdicts(asked, states)
+    across = [(leaf, state) for leaf, state in zip(asked, states, strict=True) if isinstance(state, Interval)]
+    mute = [leaf for leaf, state in zip(asked, states, strict=True) if state is None]
+    silent = [leaf for leaf, state in zip(asked, states, strict=True) if leaf.op is Op.RECORDED and state is False]
+    if not (across or mute or silent):
+        return (now,)
+    fresh = [{id(leaf): compare(leaf, value) for leaf in mute} for value in representatives(datum, asked)]
+    recorded = [{id(leaf): leaf.operand is True for leaf in silent}] if answered else []
     points = _near(asked, across[0][1].lo, across[0][1].hi) if across else [0]
     inside = [{id(leaf): compare(leaf, Interval(point, point)) for leaf, _ in across} for point in points]
     every = ({**now, **a, **b, **c} for a, b, c in product(fresh, [{}, *recorded], inside))
     return tuple({tuple(way.values()): way for way in every}.values())
 
 
-def _kinds(datum: Datum, asked: Sequence[Leaf]) -> Iterator[_Kind]:
-    """The facts about a datum that its comparisons can tell apart, unknown first."""
-    seen: set[object] = set()
-    values = representatives(datum, asked)
-    points = [value for value in values if isinstance(value, Interval)]
-    values += tuple(Interval(a.lo, b.hi) for a, b in product(points, points) if a.lo < b.hi)
-    ages = {0} | {leaf.within + 1 for leaf in asked if leaf.within is not None}
-    facts = [unknown(datum.id)]
-    for value, age in product(values, sorted(ages)):
-        at = _AS_OF - timedelta(seconds=age)
-        facts.append(Fact(datum.id, value, at=at))
-        facts.append(unknown(datum.id, Reason.UNCONFIRMED, candidate=value, at=at))
-    for fact in facts:
-        now = {id(leaf): verdict_of(leaf, fact, _AS_OF) for leaf in asked}
-        ways = _ways(datum, asked, fact, _AS_OF, answered=False)
-        kind = _Kind(fact, now, frozenset(tuple(way.values()) for way in ways))
-        if (tuple(now.values()), kind.ways) not in seen:
-            seen.add((tuple(now.values()), kind.ways))
-            yield kind
-
-
-def _by_datum(condition: Condition) -> dict[Datum, list[Leaf]]:
+def by_datum(asked: Iterable[Leaf]) -> dict[Datum, list[Leaf]]:
+    """Comparisons by the datum that they read, in order of first use."""
     found: dict[Datum, list[Leaf]] = {}
-    for leaf in leaves(condition):
+    for leaf in asked:
         found.setdefault(leaf.datum, []).append(leaf)
     return found
 

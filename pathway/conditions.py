@@ -1,4 +1,4 @@
-"""Conditions of rules: comparisons on data, joined by all, any and not. No expressions, no arithmetic.
+"""Conditions of rules: comparisons on data, joined by all, any, not and count. No expressions, no arithmetic.
 
 A leaf compares one name on the sheet. In the criteria stratum names are data; in the recommendation stratum they are
 criteria (`shared.adult`); in the obligations stratum also `outcome`.
@@ -7,9 +7,10 @@ criteria (`shared.adult`); in the obligations stratum also `outcome`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import combinations
 from typing import Any, Final, cast
 
 from pathway.errors import RuleBookError
@@ -72,15 +73,19 @@ Condition = Leaf | All | AnyOf | Not
 
 
 def leaves(condition: Condition) -> Iterator[Leaf]:
-    """Every comparison in a condition, in written order."""
+    """Every comparison that is written in a condition, once and in written order, wherever a count repeats it."""
+    return iter({id(leaf): leaf for leaf in _leaves(condition)}.values())
+
+
+def _leaves(condition: Condition) -> Iterator[Leaf]:
     match condition:
         case Leaf():
             yield condition
         case Not(part):
-            yield from leaves(part)
+            yield from _leaves(part)
         case All(parts) | AnyOf(parts):
             for part in parts:
-                yield from leaves(part)
+                yield from _leaves(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,21 @@ class Parameter:
         return int(self.value * SECONDS[self.unit])
 
 
+Lists = Mapping[str, tuple[str, ...]]
+"""Which items of a count hold in a rule set, by the list's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads conditions of one rule: which names it may use, its parameters, and where it stands for messages."""
+    """Reads conditions of one rule: which names it may use, its parameters, and where it stands for messages.
+
+    `lists` are the rule set's; a list that it does not have holds every item that the rule writes.
+    """
 
     names: Mapping[str, Datum]
     parameters: Mapping[str, Parameter]
     where: str
+    lists: Lists = field(default_factory=dict[str, tuple[str, ...]])
 
     def read(self, raw: Any) -> Condition:
         """A condition from parsed YAML; raises RuleBookError that names the place, the fault and the fix."""
@@ -119,8 +132,28 @@ class Reader:
                 return AnyOf(self._parts(key, body))
             case "not":
                 return Not(self.read(body))
+            case "count" if isinstance(body, Mapping) and "of" in body:
+                return self._count(cast(Mapping[str, Any], body))
             case _:
                 return self._leaf(key, body)
+
+    def _count(self, body: Mapping[str, Any]) -> Condition:
+        """At least so many of some named items: any of their combinations, which says the same in three values too."""
+        strange = [key for key in body if key not in ("at-least", "of", "listed-in")]
+        of = body["of"]
+        if strange or "at-least" not in body or not isinstance(of, Mapping):
+            raise self._fault("a count says at-least and of", "Write count: {at-least: 2, of: {name: condition}}")
+        items = {name: self.read(part) for name, part in cast(Mapping[str, Any], of).items()}
+        listed = self.lists.get(body["listed-in"], tuple(items)) if "listed-in" in body else tuple(items)
+        unknown = [name for name in listed if name not in items]
+        if unknown:
+            raise self._fault(f"the list {body['listed-in']!r} names {unknown[0]!r}", f"Items: {', '.join(items)}")
+        number = self._parameter(body["at-least"]).value if isinstance(body["at-least"], str) else body["at-least"]
+        if number not in range(1, len(listed) + 1) or isinstance(number, bool):
+            raise self._fault(f"{number} of {len(listed)} items cannot be counted", "Count from 1 to all of them")
+        chosen = [items[name] for name in items if name in listed]
+        ways = [All(way) for way in combinations(chosen, int(number))]
+        return AnyOf(tuple(way.parts[0] if number == 1 else way for way in ways))
 
     def _parts(self, key: str, body: Any) -> tuple[Condition, ...]:
         if not isinstance(body, list) or not body:

@@ -6,42 +6,57 @@ Pure: no clock, no network, no chance. Same bytes in, same bytes out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
+from pathway.applicability import choose
 from pathway.canonical import instant
 from pathway.case import Case
-from pathway.completions import open_data
-from pathway.decisions import Decision
+from pathway.conditions import leaves
+from pathway.decisions import FIRST, FORM, Decision
 from pathway.episodes import person_episode_id
-from pathway.facts import Fact
-from pathway.kleene import Because, explain
+from pathway.facts import Fact, Reason
+from pathway.kleene import PARTLY_KNOWN, reason_of
 from pathway.messages import render
 from pathway.obligations import Obligation, State, merge
-from pathway.rulebook import Rule
+from pathway.rulebook import Rule, RuleSet
 from pathway.strata import Judged, Machine
+from pathway.trace import comparisons
 from pathway.vocabulary import Scope
 
 ENGINE = "durable-rules 2.0.28"
 
 
-def decide(case: Case, machines: Sequence[Machine]) -> Decision:
+def decide(
+    case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]] = (), *, form: int = FORM
+) -> Decision:
     """The decision on a case under compiled rule sets, in their given order.
 
     Its body holds `asOf`, `releases`, `facts`, `levels` (each level under each clinical policy), `treated`,
-    `obligations`, `setAside` and `inputSha256`; replay starts from `facts` and gives the same bytes.
+    `obligations`, `setAside`, `inputSha256` and, after the first, its `form`; replay starts from `facts` and gives
+    the same bytes. `notRun` names the configured rule sets that did not decide, where there are any; `valueSets` is
+    the hash of the code tables. Raises EngineError if a machine was closed before; closed meanwhile, it finishes.
     """
+    with ExitStack() as uses:
+        for machine in machines:
+            uses.enter_context(machine.in_use())
+        return Decision(_body(case, machines, not_run, form))
+
+
+def _body(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]], form: int) -> dict[str, Any]:
     levels: list[dict[str, Any]] = []
     treated: list[dict[str, Any]] = []
     wishes: list[Obligation] = []
-    for machine in machines:
+    choice = choose(case, machines)
+    for machine in choice.machines:
         judged = machine.criteria(case)
         if machine.rule_set.recommendations:
             picks = machine.outcomes(case, judged[Scope.LEVEL])
             rows = list(zip(judged[Scope.LEVEL], picks, strict=True))
-            levels += [_level(machine, case, row, pick) for row, pick in rows]
+            levels += [_level(machine, case, row, pick, form) for row, pick in rows]
             judged[Scope.LEVEL] = tuple(_with_outcome(row, pick) for row, pick in rows)
-        treated += [_treated(machine, case, row) for row in judged[Scope.TREATED_LEVEL]]
+        treated += [_treated(machine, case, row, form) for row in judged[Scope.TREATED_LEVEL]]
         wishes += _wishes(machine, case, judged)
     body: dict[str, Any] = {
         "asOf": instant(case.as_of),
@@ -55,7 +70,15 @@ def decide(case: Case, machines: Sequence[Machine]) -> Decision:
         "setAside": [item.to_json() for item in case.set_aside],
         "inputSha256": case.input_sha256,
     }
-    return Decision(body)
+    if choice.families:
+        body["choices"] = list(choice.families)
+    if not_run:
+        body["notRun"] = [dict(one) for one in not_run]
+    if case.value_sets:
+        body["valueSets"] = case.value_sets
+    if form != FIRST:
+        body["form"] = form
+    return body
 
 
 def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
@@ -75,85 +98,79 @@ def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
 def _release(machine: Machine) -> dict[str, str]:
     chosen = machine.rule_set
     said = {"id": chosen.id, "version": chosen.version, "kind": chosen.kind, "status": chosen.status}
-    return {**said, "sha256": chosen.sha256}
+    layer = {"base": chosen.site["base"], "site": chosen.site["sha256"]} if chosen.site else {}
+    return {**said, "sha256": chosen.sha256, **layer}
 
 
 def _with_outcome(row: Judged, pick: Rule) -> Judged:
     return Judged(row.sheet, {**row.view, "outcome": Fact("outcome", pick.outcome)}, row.verdicts)
 
 
-def _level(machine: Machine, case: Case, row: Judged, pick: Rule) -> dict[str, Any]:
-    """One level under one policy: outcome, criteria with their reasons, what is missing, what was not assessed."""
-    rules = machine.rule_set.criteria
-    deciding = machine.deciding(tuple((rule.id, row.verdicts[rule.id]) for rule in rules if rule.role != "note"))
-    said = {rule.id: _criterion(rule, row, case) for rule in rules}
+def _level(machine: Machine, case: Case, row: Judged, pick: Rule, form: int) -> dict[str, Any]:
+    """One level under one policy: outcome, criteria with their messages, what is missing, what was not assessed."""
+    rules = {rule.id: rule for rule in machine.rule_set.criteria}
+    said = {rule.id: _criterion(rule, row, case, form) for rule in rules.values()}
+    assert machine.search is not None, "a rule set with outcomes knows what is missing"
+    find = machine.search.first_wanted if form == FIRST else machine.search.wanted
+    wanted = find(row.view, case.as_of)
     missing: dict[str, dict[str, str]] = {}
-    not_assessed: list[dict[str, str]] = []
-    for rule in rules:
-        if rule.id not in deciding:
-            continue
-        if rule.role == "flag":
-            not_assessed.append({"id": rule.id, "message": said[rule.id]["message"], "ask": rule.ask})
-            continue
-        for datum in open_data(rule.when, row.view, case.as_of):
-            missing.setdefault(datum, _missing(machine, rule, datum, row, said[rule.id]["because"]))
+    for datum, id in wanted.data:
+        if datum not in missing:
+            missing[datum] = _missing(machine, rules[id], datum, row, case, form)
     return {
         "level": row.sheet.level,
         "episode": row.sheet.episode,
         "policy": machine.rule_set.id,
+        **_coverage(machine.rule_set),
         "outcome": pick.outcome,
         "reason": render(pick.say["reason"], row.view, row.sheet.level),
         "criteria": list(said.values()),
         "missing": list(missing.values()),
-        "notAssessed": not_assessed,
+        "notAssessed": [{"id": id, "message": said[id]["message"], "ask": rules[id].ask} for id in wanted.flags],
     }
 
 
-def _missing(
-    machine: Machine, rule: Rule, datum: str, row: Judged, because: Sequence[Mapping[str, Any]]
-) -> dict[str, str]:
-    fact = row.view[datum]
-    reasons = {item["datum"]: item.get("reason") for item in because}
-    reason = reasons.get(datum) or (fact.reason.value if fact.reason else "partly-known")
-    ask = machine.rule_set.vocabulary[datum].ask or rule.ask
-    return {"datum": datum, "reason": reason, "ask": ask, "say": machine.rule_set.vocabulary.asks[ask].say}
+def _coverage(chosen: RuleSet) -> dict[str, str]:
+    """What sets a verdict about coverage apart from the clinical ones: its kind, and the determination it reads."""
+    return {"kind": chosen.kind, "lcd": chosen.lcd} if chosen.lcd else {}
 
 
-def _treated(machine: Machine, case: Case, row: Judged) -> dict[str, Any]:
+def _missing(machine: Machine, rule: Rule, datum: str, row: Judged, case: Case, form: int) -> dict[str, str]:
+    fact, vocabulary = row.view[datum], machine.rule_set.vocabulary
+    reasons = [reason_of(leaf, fact, case.as_of) for leaf in leaves(rule.when) if leaf.datum.id == datum]
+    reason = reasons[-1] if form == FIRST else next(filter(None, reasons), "")
+    reason = reason or (fact.reason.value if fact.reason else PARTLY_KNOWN)
+    ask = vocabulary[datum].ask or rule.ask
+    return {"datum": datum, "reason": reason, "ask": ask, "say": vocabulary.asks[ask].say}
+
+
+def _treated(machine: Machine, case: Case, row: Judged, form: int) -> dict[str, Any]:
     own = [rule for rule in machine.rule_set.criteria if rule.scope is Scope.TREATED_LEVEL]
     return {
         "level": row.sheet.level,
         "episode": row.sheet.episode,
         "ruleSet": machine.rule_set.id,
-        "criteria": [_criterion(rule, row, case) for rule in own],
+        "criteria": [_criterion(rule, row, case, form) for rule in own],
     }
 
 
-def _criterion(rule: Rule, row: Judged, case: Case) -> dict[str, Any]:
+def _criterion(rule: Rule, row: Judged, case: Case, form: int) -> dict[str, Any]:
     verdict = row.verdicts[rule.id]
-    because = explain(rule.when, row.view, case.as_of)
-    return {
-        "id": rule.id,
-        "verdict": verdict,
-        "message": render(rule.say[verdict], row.view, row.sheet.level, _stale(because)),
-        "because": [_because(item) for item in because],
-    }
+    said = {"id": rule.id, "verdict": verdict, "message": _said(rule.say[verdict], [rule], row, case)}
+    if form == FIRST:
+        return {**said, "because": [item.to_json() for item in comparisons(rule.when, row.view, case.as_of)]}
+    return said
 
 
-def _because(item: Because) -> dict[str, Any]:
-    """One comparison as it went. Values stand in the facts; here stands which comparison, and how it ended."""
-    verdict = {True: "met", False: "not-met", None: "unknown"}[item.verdict]
-    body: dict[str, Any] = {"datum": item.datum, "test": f"{item.op} {item.operand}", "verdict": verdict}
-    if item.reason:
-        body["reason"] = item.reason
-    if item.fact.sources:
-        body["sources"] = sorted(set(item.fact.sources))
-    return body
-
-
-def _stale(because: Iterable[Because]) -> frozenset[str]:
-    """The data that a rule finds too old."""
-    return frozenset(item.datum for item in because if item.reason == "stale")
+def _said(template: str, rules: Iterable[Rule], row: Judged, case: Case) -> str:
+    """A sentence with its fields; the data that one of the rules finds too old are looked for if it speaks of them."""
+    stale: frozenset[str] = frozenset()
+    if ".reason}" in template:
+        asked = (leaf for rule in rules for leaf in leaves(rule.when))
+        stale = frozenset(
+            leaf.datum.id for leaf in asked if reason_of(leaf, row.view[leaf.datum.id], case.as_of) == Reason.STALE
+        )
+    return render(template, row.view, row.sheet.level, stale)
 
 
 def _wishes(machine: Machine, case: Case, judged: Mapping[Scope, tuple[Judged, ...]]) -> Iterable[Obligation]:
@@ -178,10 +195,10 @@ def _wish(machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[
     if not episode or not (holds[f"{rule.id}:when"] or (lasting and f"{episode}/{rule.id}" in case.standing)):
         return None
     assert rule.due is not None, "the rule book gives every obligation its due"
-    names = [name for name in rule.reads() if name in row.view]
+    names = [name for name in machine.reads[rule.id] if name in row.view]
     facts = [row.view[name] for name in names]
     criteria = [c for c in machine.rule_set.criteria if c.id in names]
-    below = [row.view[name] for c in criteria for name in c.reads()]
+    below = [row.view[name] for c in criteria for name in machine.reads[c.id]]
     sources = tuple(sorted({source for fact in (*facts, *below) for source in fact.sources}))
     return Obligation(
         rule=rule.id, release=machine.rule_set.release, code=rule.task, title=rule.title, episode=episode,
@@ -196,8 +213,7 @@ def _why(
     machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], case: Case
 ) -> tuple[str, ...]:
     """The rule's sentence; and for what is still unknown, the request in words."""
-    because = (item for read in (rule, *criteria) for item in explain(read.when, row.view, case.as_of))
-    said = render(rule.say["closed" if closed else "open"], row.view, row.sheet.level, _stale(because))
+    said = _said(rule.say["closed" if closed else "open"], (rule, *criteria), row, case)
     asks = machine.rule_set.vocabulary.asks
     open_asks = [asks[c.ask].say for c in criteria if not closed and c.ask and row.verdicts.get(c.id) == "unknown"]
     return tuple(dict.fromkeys((said, *open_asks)))

@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from pathway.canonical import canonical
+from pathway.errors import ReplayError
+
+FIRST: Final = 1
+"""With the comparisons behind each verdict (`because`); what is missing found criterion by criterion. Up to 0.1.0."""
+FORM: Final = 2
+"""Verdicts and messages, comparisons on demand (`pathway.trace`); what is missing found on the data themselves."""
+
+
+def form_of(body: Mapping[str, Any]) -> int:
+    """In which form a decision was made, and is replayed: `form`, or the first. ReplayError for a later one."""
+    form = body.get("form", FIRST)
+    if form not in (FIRST, FORM):
+        raise ReplayError(f"a decision of form {form}, which this version does not know", fix="Use a later version")
+    return form
 
 
 @dataclass(frozen=True, slots=True)

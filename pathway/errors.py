@@ -5,6 +5,7 @@
     │   └── MissingDataError    a required part was not sent and cannot be fetched
     ├── RuleBookError           a rule, a rule set, the vocabulary or a case file is wrong
     │   └── CompileError        a rule that the engine cannot run safely
+    ├── NotInForceError         no rule set decides on that day
     ├── EngineError             the rule engine answered something it must not
     │   └── EngineDisagreementError   engine and evaluator differ: never a decision
     ├── DecisionError           the strata did not give exactly one answer
@@ -54,6 +55,10 @@ class RuleBookError(PathwayError):
 
 class CompileError(RuleBookError):
     """A rule that would exceed what the engine is known to do right (ADR 0003)."""
+
+
+class NotInForceError(PathwayError):
+    """No rule set that decides is in force: nothing can be decided until one is."""
 
 
 class EngineError(PathwayError):

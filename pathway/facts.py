@@ -152,6 +152,16 @@ class Sheet:
         ordered = {d.id: filled.get(d.id) or unknown(d.id) for d in vocabulary.of_scope(scope)}
         return cls(scope, instance, ordered, level, episode)
 
+    def within(self, vocabulary: Vocabulary) -> Sheet:
+        """The sheet as far as a vocabulary declares it; a value that it does not allow is unknown and unreadable."""
+        declared = {datum.id: datum for datum in vocabulary.of_scope(self.scope)}
+        facts = [
+            fact if _allowed(declared[id], fact) else unknown(id, Reason.UNPARSEABLE, at=fact.at, sources=fact.sources)
+            for id, fact in self.facts.items()
+            if id in declared
+        ]
+        return Sheet.fill(vocabulary, self.scope, facts, instance=self.instance, level=self.level, episode=self.episode)
+
     def to_json(self) -> dict[str, Any]:
         """The sheet for canonical JSON. Facts that are plainly not recorded are left out: `from_json` knows them."""
         plain = unknown("x").to_json()
@@ -177,14 +187,18 @@ def _check(datum: Datum, fact: Fact, instance: str) -> None:
     """A fact is a value or a reason, and its value is what the vocabulary declares."""
     if (fact.value is None) == (fact.reason is None):
         raise BadInputError(f"{datum.id} needs a value or a reason, not both", where=instance)
-    value = fact.value if fact.reason is not Reason.UNCONFIRMED else fact.candidate
-    if value is not None and not _fits(datum, value):
+    if not _allowed(datum, fact):
         raise BadInputError(
             f"the value of {datum.id} is not a plausible {datum.kind}",
             where=instance,
             fix=f"Expected {datum.values or (str(datum.lo), str(datum.hi), datum.unit)}, {datum.places} decimal places",
             code="value",
         )
+
+
+def _allowed(datum: Datum, fact: Fact) -> bool:
+    value = fact.value if fact.reason is not Reason.UNCONFIRMED else fact.candidate
+    return value is None or _fits(datum, value)
 
 
 def _fits(datum: Datum, value: Value) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 
 from pathway import strict_yaml
 from pathway.conditions import SECONDS, Parameter
+from pathway.effective import Period
 from pathway.errors import RuleBookError
 from pathway.vocabulary import Scope
 
@@ -47,12 +48,21 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "priority": ("routine", "urgent", "asap", "stat"),
     "owner": ("coordinator", "nurse", "clinician", "operator", "on-call"),
 }
+SITE: Final = "site"
+"""The status of a parameter that a site's own layer has set; no rule file may say it."""
 _READ: Final = ("read", "abstract", "secondary", "project-default")
+NOT_VERIFIED: Final = "not-verified"
+"""How a statement of a header stands for which nobody found a text that says it."""
+
 _HEADER: Final = (
-    "id", "kind", "version", "title", "question", "status", "effective", "approvers", "shared", "hit-order", "refusals",
-    "developer", "funding", "sources",
+    "id", "family", "kind", "version", "title", "question", "status", "effective", "approvers", "lcd", "contractor",
+    "jurisdiction", "applies-to", "lists", "shared", "hit-order", "refusals", "evidence", "open-questions", "developer",
+    "funding", "sources",
 )  # fmt: skip
 _HEADER_NEEDED: Final = ("id", "kind", "version", "title", "question", "status", "effective", "approvers", "sources")
+_COVERAGE: Final = ("family", "lcd", "contractor", "jurisdiction", "applies-to", "evidence", "open-questions")
+"""What coverage says beyond the others: whose it is, for whom and where it holds, what it rests on, what is open."""
+
 _KINDS: Final = ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
@@ -113,7 +123,7 @@ def parameter(key: str, body: Mapping[str, Any], where: str) -> Parameter:
         raise RuleBookError(f"parameter {key!r} is no plain number", where=where, fix="Write 18 or 2.5")
     if unit in SECONDS and value < 0:
         raise RuleBookError(f"parameter {key!r} is a negative time", where=where, fix="Write how long, without a sign")
-    if body["status"] not in _READ:
+    if body["status"] not in (*_READ, SITE):
         what = f"parameter {key!r} has a status that may not ship"
         raise RuleBookError(what, where=where, fix=f"One of: {', '.join(_READ)}")
     if not _DAY.fullmatch(str(body["set-on"])):
@@ -133,7 +143,32 @@ def check_header(header: Mapping[str, Any]) -> None:
     for key, choices in (("kind", _KINDS), ("status", ("draft", "active", "retired"))):
         if header[key] not in choices:
             raise RuleBookError(f"{key} {header[key]!r} is not known", where=where, fix=f"One of: {', '.join(choices)}")
+    Period.read(header["effective"], where)
+    _check_coverage(header, where)
     if not _VERSION.fullmatch(str(header["version"])):
         raise RuleBookError("the version is not like 0.1.0", where=where, fix="Write three plain numbers")
     if header["status"] == "active" and len(cast(list[str], header["approvers"])) < 2:
         raise RuleBookError("an active rule set names two approvers", where=where, fix="Keep it draft")
+
+
+def _check_coverage(header: Mapping[str, Any], where: str) -> None:
+    """Whose LCD it is and where it holds is said by coverage, each with how it is known; and only by coverage."""
+    if header["kind"] != "coverage":
+        strange = [key for key in _COVERAGE if key in header]
+        if strange:
+            raise RuleBookError(
+                f"{strange[0]!r} belongs to coverage", where=where, fix="Leave it out, or mend the kind"
+            )
+        return
+    for key in _COVERAGE:
+        if key not in header:
+            raise RuleBookError(f"key {key!r} is missing", where=where, fix="Coverage says it")
+    for part in (header["contractor"], *header["jurisdiction"]):
+        for key in ("name", "status", "from"):
+            if not part.get(key):
+                raise RuleBookError(f"{part} lacks {key!r}", where=where, fix="Give name, status and from")
+        if part["status"] not in (*_READ, NOT_VERIFIED):
+            fix = f"One of: {', '.join((*_READ, NOT_VERIFIED))}"
+            raise RuleBookError(f"{part['name']} has a status that is not known", where=where, fix=fix)
+    for citation in header["evidence"]:
+        _check_citation(citation, where)

@@ -96,6 +96,12 @@ def verdict_of(leaf: Leaf, fact: Fact, as_of: datetime) -> bool | None:
     return None if value is None else compare(leaf, value)
 
 
+def reason_of(leaf: Leaf, fact: Fact, as_of: datetime) -> str:
+    """Why one comparison has no plain answer; empty where it has one. The words are those of `Because`."""
+    value, reason = usable(leaf, fact, as_of)
+    return PARTLY_KNOWN if value is not None and verdict_of(leaf, fact, as_of) is None else reason
+
+
 def usable(leaf: Leaf, fact: Fact, as_of: datetime) -> tuple[Value | None, str]:
     """The value that a comparison may use, if any, and the reason why it is none or not a plain one.
 
@@ -140,10 +146,7 @@ def compare(leaf: Leaf, value: Value) -> bool | None:
 
 
 def _because(leaf: Leaf, fact: Fact, as_of: datetime) -> Because:
-    value, reason = usable(leaf, fact, as_of)
-    verdict = verdict_of(leaf, fact, as_of)
-    if verdict is None and value is not None:
-        reason = PARTLY_KNOWN
+    verdict, reason = verdict_of(leaf, fact, as_of), reason_of(leaf, fact, as_of)
     return Because(leaf.datum.id, leaf.op.replace("-", " "), _shown(leaf), verdict, reason, fact)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside
 from pathway.decisions import DecisionRecord
 from pathway.episodes import Episode
+from pathway.people import TaskEvent
 from pathway.reconcile import Task
+
+Answer = TypeVar("Answer")
 
 
 class Stored(StrEnum):
@@ -51,6 +54,10 @@ class Ledger(Protocol):
     `patient` is a patient key (`source|id`) throughout.
     """
 
+    def hold(self, patient: str) -> None:
+        """Let no other transaction write on this patient until this one ends; before reading what to write by."""
+        ...
+
     def keep_bytes(self, data: bytes) -> str:
         """Keep bytes once, by their sha256, and say the hash."""
         ...
@@ -69,6 +76,10 @@ class Ledger(Protocol):
 
     def chart(self, patient: str) -> tuple[ChartResource, ...]:
         """The current version of every resource of a chart, ordered by type and id."""
+        ...
+
+    def resources(self, type: str, patients: Sequence[str]) -> tuple[tuple[str, ChartResource], ...]:
+        """The current resources of one type in several charts, each with its patient, by patient and id."""
         ...
 
     def patients(self) -> tuple[str, ...]:
@@ -105,6 +116,18 @@ class Ledger(Protocol):
         """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one."""
         ...
 
+    def find_task(self, id: str) -> Task:
+        """The task with that FHIR id; NotFoundError if there is none."""
+        ...
+
+    def append_task_event(self, event: TaskEvent) -> int:
+        """Append to a task's history and say the event's number in it. There is no way to change or remove one."""
+        ...
+
+    def task_events(self, key: str) -> tuple[TaskEvent, ...]:
+        """What happened to the task with that key, in order."""
+        ...
+
     def append_decision(self, record: DecisionRecord) -> int:
         """Append a decision and say its sequence number. There is no way to change or remove one."""
         ...
@@ -115,6 +138,10 @@ class Ledger(Protocol):
 
     def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:
         """The latest decisions about a patient, newest first."""
+        ...
+
+    def latest_decisions(self, limit: int, before: int = 0) -> tuple[DecisionRecord, ...]:
+        """The latest decisions about anybody, newest first; with `before`, those with a lower sequence number."""
         ...
 
     def keep_release(self, rule_set: str, version: str, sha256: str, body: bytes) -> None:
@@ -131,6 +158,14 @@ class Store(Protocol):
 
     def write(self) -> AbstractContextManager[Ledger]:
         """A transaction that may write; committed when left without an error."""
+        ...
+
+    def run(self, work: Callable[[Ledger], Answer], done: Callable[[Ledger], bool]) -> Answer:
+        """Do `work` in a transaction that may write; again, a few times, if the database undid it for a passing reason.
+
+        Nothing outside the transaction may happen in `work`. `done` says whether a run of it is stored: it is asked
+        when a connection broke during a commit, so that nothing is done twice.
+        """
         ...
 
     def read(self) -> AbstractContextManager[Ledger]:

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from pathway.conditions import Op, leaves
 from pathway.forms import Stratum
-from pathway.rulebook import Rule
+from pathway.rulebook import Rule, RuleSet
 from pathway.vocabulary import Datum
 
 _WORDS: Final[Mapping[str, str]] = {
@@ -23,10 +23,10 @@ def show(rule: Rule, cases: int) -> str:
     """The rule as a page of plain text that ends without a line break. `cases` is how many cases it has."""
     raw = cast(Mapping[str, Any], rule.document or {})
     catalogue = ", ".join(raw.get("catalogue", ())) or "none"
-    lines = [f"{rule.id}: {rule.title}", f"{_kind(rule)}. Catalogue: {catalogue}", ""]
-    lines += ["When", *_condition(rule, raw["when"]), f"then {_then(rule)}"]
+    lines = [f"{rule.id}: {rule.title}", f"{kind(rule)}. Catalogue: {catalogue}", ""]
+    lines += ["When", *when(rule), f"then {then(rule)}"]
     if "closed-by" in raw:
-        lines += ["", "Closed when", *_condition(rule, raw["closed-by"])]
+        lines += ["", "Closed when", *closed_when(rule)]
     if rule.lasts_through:
         lines += ["", f"Once open it lasts through: {', '.join(rule.lasts_through)}"]
     lines += ["", "Says", *(f'  {part}: "{text}"' for part, text in rule.say.items())]
@@ -38,16 +38,29 @@ def show(rule: Rule, cases: int) -> str:
     return "\n".join(lines)
 
 
-def _kind(rule: Rule) -> str:
-    kind = {
+def when(rule: Rule) -> tuple[str, ...]:
+    """The condition of a rule, a comparison a line, indented by how deep it stands."""
+    return tuple(_condition(rule, cast(Mapping[str, Any], rule.document or {})["when"]))
+
+
+def closed_when(rule: Rule) -> tuple[str, ...]:
+    """What closes an obligation, in the same form; empty for other rules."""
+    raw = cast(Mapping[str, Any], rule.document or {})
+    return tuple(_condition(rule, raw["closed-by"])) if "closed-by" in raw else ()
+
+
+def kind(rule: Rule) -> str:
+    """What a rule is and what it is about: `Criterion (gate), scope level`."""
+    said = {
         Stratum.CRITERIA: f"Criterion ({rule.role})",
         Stratum.RECOMMENDATION: "Outcome",
         Stratum.OBLIGATIONS: f"Obligation, one task per {rule.per}",
     }[rule.stratum]
-    return f"{kind}, scope {rule.scope}"
+    return f"{said}, scope {rule.scope}"
 
 
-def _then(rule: Rule) -> str:
+def then(rule: Rule) -> str:
+    """What follows where the condition holds."""
     if rule.stratum is Stratum.RECOMMENDATION:
         return f"the outcome {rule.outcome} is possible; the hit order decides"
     if rule.due is not None:
@@ -69,6 +82,9 @@ def _condition(rule: Rule, raw: Mapping[str, Any]) -> list[str]:
 
 def _lines(rule: Rule, names: Mapping[str, Datum], raw: Mapping[str, Any], indent: str) -> Iterator[str]:
     ((key, body),) = raw.items()
+    if key == "count" and "of" in body:
+        yield from _count(rule, names, body, indent)
+        return
     if key not in _JOINS:
         yield indent + _comparison(rule, names[key], body)
         return
@@ -77,6 +93,24 @@ def _lines(rule: Rule, names: Mapping[str, Datum], raw: Mapping[str, Any], inden
         first, *rest = _lines(rule, names, part, indent + "  ")
         yield f"{indent}- {first.strip()}"
         yield from rest
+
+
+def _count(rule: Rule, names: Mapping[str, Datum], body: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """A count as a list: how many it takes, each item under its name, and which of them hold here."""
+    listed = f", as far as the rule set's list {body['listed-in']} names them" if "listed-in" in body else ""
+    yield f"{indent}at least {_number(rule, body['at-least'])} of these{listed}:"
+    held = rule.lists.get(body.get("listed-in", ""), tuple(body["of"]))
+    for name, part in body["of"].items():
+        if name not in held:
+            yield f"{indent}- {name}: does not count, it is not in this rule set's list"
+            continue
+        first, *rest = _lines(rule, names, part, indent + "  ")
+        yield f"{indent}- {name}: {first.strip()}"
+        yield from rest
+
+
+def _number(rule: Rule, raw: Any) -> str:
+    return f"{rule.parameters[raw].value} ({raw})" if isinstance(raw, str) else str(raw)
 
 
 def _comparison(rule: Rule, datum: Datum, body: Mapping[str, Any]) -> str:
@@ -106,3 +140,27 @@ def _operand(rule: Rule, datum: Datum, op: str, operand: Any) -> str:
 def _unit(unit: str) -> str:
     """A UCUM annotation such as `{score}` as a plain word."""
     return unit.strip("{}")
+
+
+def show_set(rule_set: RuleSet) -> str:
+    """A rule set as a page of plain text: its question, whose it is and where it holds, its rules, what is open."""
+    header = cast(Mapping[str, Any], rule_set.document["ruleset"])
+    lines = [f"{rule_set.release}: {rule_set.title} ({rule_set.kind}, {rule_set.status})", rule_set.question, ""]
+    if rule_set.lcd:
+        lines += [f"LCD {rule_set.lcd}", f"Contractor: {_known(header['contractor'])}"]
+        lines += [f"Jurisdiction {_known(one, one['states'])}" for one in header["jurisdiction"]]
+    lines += [f"Applies where {name} is: {', '.join(values)}" for name, values in rule_set.applies_to.items()]
+    lines += [f"List {name}: {', '.join(items)}" for name, items in header.get("lists", {}).items()]
+    lines += [f"Hit order: {', '.join(rule_set.hit_order)}"] if rule_set.hit_order else []
+    lines += ["", "Rules", *(f"  {rule.id}: {rule.title}" for rule in rule_set.rules())]
+    evidence = cast(list[Mapping[str, str]], header.get("evidence", []))
+    lines += ["", "Sources"] if evidence else []
+    lines += [f"  {one['label']} ({one['strength']}; {one['status']}, {one['read']})" for one in evidence]
+    questions = cast(list[str], header.get("open-questions", []))
+    lines += ["", "Open questions", *(f"  - {question}" for question in questions)] if questions else []
+    return "\n".join(lines)
+
+
+def _known(part: Mapping[str, str], more: str = "") -> str:
+    """A statement of the header with how it is known."""
+    return f"{part['name']}{f': {more}' if more else ''} ({part['status'].replace('-', ' ')}: {part['from']})"

@@ -25,9 +25,22 @@ ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "enter
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote on a task; `author` is their name and role."""
+
+    at: datetime
+    author: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """One task as it stands. `status` is a FHIR R4 task status; `by_person` says that a person last changed it;
-    `lapsed` that what asked for it has been gone since it ended.
+    """One task as it stands. `status` is a FHIR R4 task status; `lapsed` says that what asked for it has been gone
+    since it ended.
+
+    `owner` is the role that it is for; `holder` the account of who claimed or ended it. `by_person` says that a
+    person's word stands on it: they hold it, wrote on it or ended it. `outcome` is how a person ended it
+    (`pathway.people.OUTCOMES`).
 
     `key` is episode, rule and occurrence and never holds a rule version: an upgrade of rules re-creates nothing.
     """
@@ -58,6 +71,12 @@ class Task:
     lapsed: bool = False
     emergency: bool = False
     version: int = 1
+    holder: str = ""
+    holder_display: str = ""
+    held_at: datetime | None = None
+    outcome: str = ""
+    notes: tuple[Note, ...] = ()
+    ended_at: datetime | None = None
 
     @property
     def id(self) -> str:
@@ -98,12 +117,18 @@ def reconcile(
             continue
         changed = _ended(task, wish) if wish.state is State.CLOSED else _refreshed(task, wish)
         if changed != task:
-            updated.append(replace(changed, modified_at=now, decision=decision, version=task.version + 1))
+            updated.append(_next(task, changed, decision, now))
     for task in latest.values():
         changed = _unasked(task)
         if changed != task:
-            updated.append(replace(changed, modified_at=now, decision=decision, version=task.version + 1))
+            updated.append(_next(task, changed, decision, now))
     return Changes(tuple(created), tuple(updated))
+
+
+def _next(task: Task, changed: Task, decision: str, now: datetime) -> Task:
+    """The next version of a task, and when it ended, if it just did."""
+    ended_at = now if changed.ended and not task.ended else task.ended_at
+    return replace(changed, modified_at=now, decision=decision, version=task.version + 1, ended_at=ended_at)
 
 
 def _may_ask_again(task: Task, wish: Obligation) -> bool:
@@ -119,7 +144,7 @@ def _unasked(task: Task) -> Task:
     if task.emergency:
         return replace(task, status_reason="the record no longer asks for this: a clinician closes it with an outcome")
     if task.by_person:
-        return task
+        return replace(task, status_reason="the record no longer asks for this: whoever has it ends it")
     return replace(
         task, status="cancelled", status_reason="no longer needed: what asked for it has changed", lapsed=True
     )
@@ -141,7 +166,10 @@ def _ended(task: Task, wish: Obligation) -> Task:
         return replace(task, lapsed=True)
     if task.emergency:
         return replace(task, status_reason="the record speaks against it now: a clinician closes it with an outcome")
-    return replace(task, status="completed", evidence=wish.evidence, status_reason="closed by evidence", lapsed=True)
+    return replace(
+        task, status="completed", evidence=wish.evidence, status_reason="closed by evidence", lapsed=True,
+        by_person=False,
+    )  # fmt: skip
 
 
 def _refreshed(task: Task, wish: Obligation) -> Task:

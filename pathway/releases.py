@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, cast
 
+from pathway import strict_yaml
 from pathway.canonical import parse, sha256
+from pathway.effective import Period
 from pathway.errors import NotFoundError, RuleBookError
 from pathway.rulebook import RuleBook, RuleSet, from_document, load
 
@@ -25,6 +28,25 @@ Lock = Mapping[str, Mapping[str, str]]
 
 _ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 _VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the header of a frozen rule set says: enough to know whether it may decide on a day."""
+
+    id: str
+    version: str
+    sha256: str
+    kind: str
+    title: str
+    status: str
+    period: Period
+    family: str = ""
+
+    @property
+    def name(self) -> str:
+        """`id|version`, as it stands on tasks and cards."""
+        return f"{self.id}|{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +82,7 @@ def store(root: Path, rule_set: RuleSet) -> Path:
         fix = "Restore it, or bump the version"
         raise RuleBookError("the file holds something else", where=f"{FOLDER}/{name}", fix=fix)
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(body)
+    _replace(path, body)
     _write_lock(root, {**lock, rule_set.id: {**lock.get(rule_set.id, {}), rule_set.version: rule_set.sha256}})
     return path
 
@@ -70,10 +92,52 @@ def read(root: Path, id_: str, version: str) -> RuleSet:
     digest = read_lock(root).get(id_, {}).get(version)
     if digest is None:
         raise NotFoundError(f"no release {id_}|{version}", where=LOCK, fix="Name a version that was released")
+    return from_document(_document(root, id_, version, digest))
+
+
+def _document(root: Path, id_: str, version: str, digest: str) -> Any:
     fault = _changed(root, id_, version, digest)
     if fault is not None:
         raise fault
-    return from_document(parse((root / FOLDER / _name(id_, version)).read_bytes()))
+    return parse((root / FOLDER / _name(id_, version)).read_bytes())
+
+
+def versions(root: Path, id_: str) -> Iterator[Release]:
+    """The frozen versions of a rule set, highest first; RuleBookError on reaching one whose bytes changed."""
+    frozen = read_lock(root).get(id_, {})
+    for version in sorted(frozen, key=lambda one: _number(one, LOCK), reverse=True):
+        header = _document(root, id_, version, frozen[version])["ruleset"]
+        yield Release(
+            id_, version, frozen[version], header["kind"], header["title"], header["status"],
+            Period.read(header["effective"], f"{FOLDER}/{_name(id_, version)}"), header.get("family", ""),
+        )  # fmt: skip
+
+
+def shelf(root: Path) -> dict[str, tuple[Release, ...]]:
+    """Every frozen rule set with its versions, highest first."""
+    return {id_: tuple(versions(root, id_)) for id_ in read_lock(root)}
+
+
+def in_force(root: Path, id_: str, on: date) -> Release | None:
+    """Of the frozen versions of a rule set the highest whose effective period holds the day.
+
+    None if there is none, or if that one is retired: a set that was retired does not fall back to an older version.
+    """
+    return holding(versions(root, id_), on)
+
+
+def holding(highest_first: Iterable[Release], on: date) -> Release | None:
+    """`in_force`, of versions that have been read; none below the first that holds the day is looked at."""
+    found = next((release for release in highest_first if release.period.holds(on)), None)
+    return None if found is None or found.status == "retired" else found
+
+
+def unfrozen(root: Path) -> dict[str, str]:
+    """The working rule sets whose version is not frozen yet, with that version. Their rules are not read."""
+    lock = read_lock(root)
+    headers = (strict_yaml.read_file(path, root) for path in sorted(root.glob("*/ruleset.yaml")))
+    found = {str(header.get("id")): str(header.get("version")) for header in headers}
+    return {id_: version for id_, version in found.items() if version not in lock.get(id_, {})}
 
 
 def verify(root: Path, book: RuleBook | None = None) -> Verified:
@@ -105,7 +169,7 @@ def read_lock(root: Path) -> Lock:
             for version, digest in versions.items():
                 _number(version, LOCK)
                 bytes.fromhex(digest)
-    except (ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         fix = "Restore it from version control"
         raise RuleBookError("not a lock of id, version and sha256", where=LOCK, fix=fix) from None
     return lock
@@ -164,7 +228,14 @@ def _write_lock(root: Path, lock: Lock) -> None:
     ordered: dict[str, Any] = {
         id_: dict(sorted(lock[id_].items(), key=lambda item: _number(item[0], LOCK))) for id_ in sorted(lock)
     }
-    (root / LOCK).write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8", newline="\n")
+    _replace(root / LOCK, (json.dumps(ordered, indent=2) + "\n").encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file at once, so that a service that looks at it never sees half."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(data)
+    beside.replace(path)
 
 
 def _name(id_: str, version: str) -> str:

@@ -7,13 +7,13 @@ vocabulary. The same code reads YAML in the working tree and a frozen release of
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pathway import forms, strict_yaml
 from pathway.canonical import canonical, sha256
-from pathway.conditions import SECONDS, Condition, Leaf, Parameter, Reader, leaves
+from pathway.conditions import SECONDS, Condition, Leaf, Lists, Parameter, Reader, leaves
 from pathway.errors import RuleBookError
 from pathway.forms import VERDICTS, Stratum
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
@@ -38,6 +38,7 @@ class Rule:
     when: Condition
     say: Mapping[str, str]
     parameters: Mapping[str, Parameter]
+    lists: Lists = field(default_factory=dict[str, tuple[str, ...]])
     role: str = ""
     ask: str = ""
     outcome: str = ""
@@ -61,7 +62,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """One rule set with all it depends on: ready to decide with, and hashed as a release."""
+    """One rule set with all it depends on: ready to decide with, and hashed as a release.
+
+    `applies_to` says for which values of which data of the person it is chosen, among the rule sets of its `family`;
+    one without is for everybody. `lcd` is the number of the coverage determination that it reads.
+    """
 
     id: str
     kind: str
@@ -78,6 +83,11 @@ class RuleSet:
     document: Mapping[str, Any]
     body: bytes
     sha256: str
+    site: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What a site layer changed: its `name`, `status` and `sha256`, the `base` release's, and the rules `off`."""
+    family: str = ""
+    applies_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    lcd: str = ""
 
     @property
     def release(self) -> str:
@@ -97,32 +107,46 @@ class RuleBook:
     vocabulary: Vocabulary
 
     def choose(self, ids: Iterable[str]) -> tuple[RuleSet, ...]:
-        """The named rule sets; RuleBookError that lists the known ones for a name that is not there."""
-        chosen: list[RuleSet] = []
+        """The named rule sets, each once; the name of a family stands for all of its own.
+
+        Raises RuleBookError that lists the known names for one that is not there.
+        """
+        chosen: dict[str, RuleSet] = {}
         for id in ids:
-            if id not in self.sets:
-                raise RuleBookError(f"no rule set {id!r}", fix=f"Known: {', '.join(self.sets)}")
-            chosen.append(self.sets[id])
-        return tuple(chosen)
+            members = [one for one in self.sets.values() if id in (one.id, one.family)]
+            if not members:
+                known = dict.fromkeys([*self.sets, *(one.family for one in self.sets.values() if one.family)])
+                raise RuleBookError(f"no rule set {id!r}", fix=f"Known: {', '.join(known)}")
+            chosen |= {one.id: one for one in members}
+        return tuple(chosen.values())
 
 
 def load(root: Path) -> RuleBook:
-    """Read a rules folder: `vocabulary.yaml`, `shared/*.yaml` and `<rule-set>/ruleset.yaml` with its rules."""
-    vocabulary_document = strict_yaml.read_file(root / "vocabulary.yaml", root)
-    vocabulary = Vocabulary.from_document(vocabulary_document)
-    shared = {d["id"]: d for d in _documents(root / "shared", root)}
+    """Read a rules folder: `vocabulary.yaml`, and `<rule-set>/ruleset.yaml` with its rules.
+
+    A folder without `ruleset.yaml` is a shelf. A rule set takes in rules of any other folder by naming them.
+    """
+    vocabulary = read_vocabulary(root)
+    folders = sorted({path.parent for path in root.glob("*/*.yaml")})
+    own = {folder: _documents(folder, root) for folder in folders}
+    every = {document["id"]: document for documents in own.values() for document in documents}
     sets: dict[str, RuleSet] = {}
     for path in sorted(root.glob("*/ruleset.yaml")):
         header = strict_yaml.read_file(path, root)
         where = path.relative_to(root).as_posix()
-        missing = [id for id in header.get("shared", ()) if id not in shared]
+        missing = [id for id in header.get("shared", ()) if id not in every]
         if missing:
-            raise RuleBookError(f"no shared rule {missing[0]!r}", where=where, fix=f"Known: {', '.join(shared)}")
-        rules = [shared[id] for id in header.get("shared", ())] + _documents(path.parent, root)
+            raise RuleBookError(f"no shared rule {missing[0]!r}", where=where, fix=f"Known: {', '.join(every)}")
+        rules = [every[id] for id in header.get("shared", ())] + own[path.parent]
         if header.get("id") != path.parent.name:
             raise RuleBookError("the id differs from the folder's name", where=where, fix="Make them the same")
-        sets[path.parent.name] = from_document({"ruleset": header, "rules": rules, "vocabulary": vocabulary_document})
+        sets[path.parent.name] = from_document({"ruleset": header, "rules": rules, "vocabulary": vocabulary.document})
     return RuleBook(sets, vocabulary)
+
+
+def read_vocabulary(root: Path) -> Vocabulary:
+    """The vocabulary of a rules folder."""
+    return Vocabulary.from_document(strict_yaml.read_file(root / "vocabulary.yaml", root))
 
 
 def _documents(folder: Path, root: Path) -> list[dict[str, Any]]:
@@ -151,7 +175,8 @@ def from_document(document: Mapping[str, Any]) -> RuleSet:
     for raw in document["rules"]:
         forms.check_rule(raw, str(raw.get("id")))
         by_stratum[Stratum(raw["stratum"])].append(raw)
-    criteria = [_rule(raw, _names(vocabulary, (), raw)) for raw in by_stratum[Stratum.CRITERIA]]
+    lists = {name: tuple(items) for name, items in header.get("lists", {}).items()}
+    criteria = [_rule(raw, _names(vocabulary, (), raw), lists) for raw in by_stratum[Stratum.CRITERIA]]
     verdicts = [_verdict_datum(rule) for rule in criteria]
     recommendations = [_rule(raw, _names(None, verdicts, raw)) for raw in by_stratum[Stratum.RECOMMENDATION]]
     if recommendations:
@@ -163,7 +188,9 @@ def from_document(document: Mapping[str, Any]) -> RuleSet:
         question=header["question"], status=header["status"], hit_order=tuple(header.get("hit-order", ())),
         refusals=frozenset(header.get("refusals", ())), criteria=tuple(criteria),
         recommendations=tuple(recommendations), obligations=tuple(obligations), vocabulary=vocabulary,
-        document=document, body=body, sha256=sha256(body),
+        document=document, body=body, sha256=sha256(body), site=document.get("site", {}),
+        family=header.get("family", ""), lcd=header.get("lcd", ""),
+        applies_to={datum: tuple(values) for datum, values in header.get("applies-to", {}).items()},
     )  # fmt: skip
     _check_whole(rule_set)
     return rule_set
@@ -185,21 +212,41 @@ def _outcome_datum(header: Mapping[str, Any]) -> Datum:
     return Datum("outcome", "Outcome", Kind.CODE, Scope.LEVEL, "decided", "decided", "decided", values=values)
 
 
-def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum]) -> Rule:
+def with_lists(rule: Rule, vocabulary: Vocabulary, lists: Lists) -> Rule:
+    """A criterion as a rule set with other lists has it; raises RuleBookError as reading it does."""
+    raw = rule.document or {}
+    return _rule(raw, _names(vocabulary, (), raw), lists)
+
+
+def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum], lists: Lists | None = None) -> Rule:
     where = str(raw["id"])
     stratum = Stratum(raw["stratum"])
     parameters = {key: forms.parameter(key, body, where) for key, body in raw.get("parameters", {}).items()}
-    reader = Reader(names, parameters, where)
+    reader = Reader(names, parameters, where, lists or {})
     due = raw.get("due")
     return Rule(
         id=where, title=raw["title"], stratum=stratum, scope=Scope(raw["scope"]), when=reader.read(raw["when"]),
-        say=raw["say"], parameters=parameters, role=raw.get("role", ""), ask=raw.get("ask", ""),
+        say=raw["say"], parameters=parameters, lists=_lists_of(raw["when"], lists or {}),
+        role=raw.get("role", ""), ask=raw.get("ask", ""),
         outcome=raw.get("outcome", ""), per=raw.get("per", ""), task=raw.get("task", ""),
         due=_due(due, parameters, where) if due else None,
         closed_by=reader.read(raw["closed-by"]) if "closed-by" in raw else None,
         lasts_through=tuple(raw.get("lasts-through", ())),
         owner=raw.get("owner", ""), priority=raw.get("priority", ""), document=raw,
     )  # fmt: skip
+
+
+def _lists_of(raw: Any, lists: Lists) -> Lists:
+    """The lists that a written condition counts by, as the rule set has them."""
+    if isinstance(raw, list):
+        parts = cast(list[Any], raw)
+    elif isinstance(raw, Mapping):
+        parts = list(cast(Mapping[str, Any], raw).values())
+    else:
+        return {}
+    found = {name: items for part in parts for name, items in _lists_of(part, lists).items()}
+    name = str(cast(Mapping[str, Any], raw).get("listed-in")) if isinstance(raw, Mapping) else ""
+    return found | ({name: lists[name]} if name in lists else {})
 
 
 def _due(raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str) -> Due:
@@ -218,11 +265,24 @@ def _due(raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str
 def _check_whole(rule_set: RuleSet) -> None:
     """What only the whole set can show: ids once, outcomes in the hit order and reachable, MEM never as evidence."""
     where = f"{rule_set.id}/ruleset.yaml"
+    for id, values in rule_set.applies_to.items():
+        datum = rule_set.vocabulary[id]
+        strange = [value for value in values if value not in datum.values]
+        if datum.scope is not Scope.PATIENT or strange or not values:
+            fix = f"Values: {', '.join(datum.values)}"
+            raise RuleBookError(f"applies-to {id!r} names no codes of the person", where=where, fix=fix)
+    counted = {name for rule in rule_set.rules() for name in rule.lists}
+    for name in rule_set.document["ruleset"].get("lists", {}):
+        if name not in counted:
+            raise RuleBookError(f"no rule counts by the list {name!r}", where=where, fix="Mend its name, or drop it")
     seen: set[str] = set()
     for rule in rule_set.rules():
         if rule.id in seen:
             raise RuleBookError(f"rule {rule.id!r} stands twice", where=where, fix="Ids are for ever and once")
         seen.add(rule.id)
+        if not rule_set.site and any(parameter.status == forms.SITE for parameter in rule.parameters.values()):
+            fix = "Say how the number is known; a site sets its own in its layer"
+            raise RuleBookError("a rule file sets a number as a site", where=rule.id, fix=fix)
         if rule.ask and rule.ask not in rule_set.vocabulary.asks:
             raise RuleBookError(f"ask {rule.ask!r} is not declared", where=rule.id, fix="Add it to the vocabulary")
         if rule.role in ("gate", "flag") and not rule.ask:

@@ -5,23 +5,20 @@ Each stratum is closed before the next begins, and every verdict is given twice,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import product
-from typing import Final
 
 from pathway.case import Case, View
 from pathway.compiler import Statement
-from pathway.errors import DecisionError
+from pathway.errors import DecisionError, EngineError
 from pathway.facts import Fact, Sheet
-from pathway.kleene import evaluate
+from pathway.forks import renew_in_child
+from pathway.missing import Search
 from pathway.rulebook import Rule, RuleSet
 from pathway.verdicts import Judge, Verdict
 from pathway.vocabulary import Scope
-
-_ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)  # verdicts have no age
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +31,66 @@ class Judged:
 
 
 class Machine:
-    """A rule set, compiled once and ready for any number of cases. Threads may share it."""
+    """A rule set, compiled once and ready for any number of cases. Threads may share it, forked children too.
+
+    `search` finds what is missing; a rule set without outcomes has none. `reads` are the names that each rule compares.
+    """
 
     def __init__(self, rule_set: RuleSet) -> None:
         self.rule_set = rule_set
+        self.search = Search(rule_set) if rule_set.recommendations else None
+        self.reads = {rule.id: rule.reads() for rule in rule_set.rules()}
         self._criteria = Judge([Statement(r.id, r.scope, r.when) for r in rule_set.criteria])
         self._recommend = Judge([Statement(r.id, r.scope, r.when) for r in rule_set.recommendations])
         wishes = [Statement(f"{r.id}:when", r.scope, r.when) for r in rule_set.obligations]
         closers = [Statement(f"{r.id}:closed", r.scope, r.closed_by) for r in rule_set.obligations if r.closed_by]
         self._oblige = Judge([*wishes, *closers])
-        self.deciding = lru_cache(maxsize=4096)(self._deciding)
+        self._closed = False
+        self.forget()
+        renew_in_child(self)
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """For as long as this lasts the machine can be used, even if it is closed meanwhile; EngineError once freed."""
+        with self._lock:
+            if self._closed and not self._users:
+                raise EngineError("this machine is closed", where=self.rule_set.release, fix="Take its successor")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                freeing = self._closed and not self._users
+            if freeing:
+                self._free()
+
+    def close(self) -> None:
+        """Give the engine's memory back once the last use is over; to close twice does no harm."""
+        with self._lock:
+            self._closed = True
+            freeing = not self._users
+        if freeing:
+            self._free()
+
+    def forget(self) -> None:
+        """In a forked child: a lock of its own, and no use but its own."""
+        self._lock = threading.Lock()
+        self._users = 0
+
+    def _free(self) -> None:
+        for judge in (self._criteria, self._recommend, self._oblige):
+            judge.close()
+
+    @property
+    def evaluations(self) -> int:
+        """The verdicts on which engine and evaluator were compared."""
+        return sum(judge.evaluations for judge in (self._criteria, self._recommend, self._oblige))
+
+    @property
+    def disagreements(self) -> int:
+        """Those on which they differed; each was an error, and no decision."""
+        return sum(judge.disagreements for judge in (self._criteria, self._recommend, self._oblige))
 
     def criteria(self, case: Case) -> dict[Scope, tuple[Judged, ...]]:
         """Stratum one: every criterion on every sheet of its scope; a criterion without a verdict is unknown."""
@@ -84,33 +131,6 @@ class Machine:
         """Stratum three: for each sheet, which obligation conditions hold (`<rule>:when`, `<rule>:closed`)."""
         rows = self._oblige.judge(scope, [j.view for j in judged], case.as_of)
         return [{name: verdict is Verdict.MET for name, verdict in row.items()} for row in rows]
-
-    def _deciding(self, statuses: tuple[tuple[str, str], ...]) -> frozenset[str]:
-        """Which unknown criteria could still change the answer, whatever the other unknown ones turn out to be.
-
-        Refusals count as one answer: what could only turn one of them into another decides nothing.
-        """
-        open_ids = [id for id, status in statuses if status == "unknown"]
-        fixed = {id: status for id, status in statuses if status != "unknown"}
-        answers: dict[tuple[str, ...], str] = {}
-        for values in product(("met", "not-met"), repeat=len(open_ids)):
-            answers[values] = self._answer({**fixed, **dict(zip(open_ids, values, strict=True))})
-        found: set[str] = set()
-        for place, id in enumerate(open_ids):
-            for values, answer in answers.items():
-                other = (*values[:place], "not-met", *values[place + 1 :])
-                if values[place] == "met" and answers[other] != answer:
-                    found.add(id)
-                    break
-        return frozenset(found)
-
-    def _answer(self, verdicts: Mapping[str, str]) -> str:
-        view = _as_facts(verdicts)
-        for outcome in self.rule_set.hit_order:
-            for rule in self.rule_set.recommendations:
-                if rule.outcome == outcome and evaluate(rule.when, view, _ANY_TIME):
-                    return "refusal" if outcome in self.rule_set.refusals else outcome
-        raise DecisionError("no outcome follows from a completion", where=self.rule_set.release)
 
 
 def _as_facts(verdicts: Mapping[str, str]) -> dict[str, Fact]:

@@ -90,3 +90,21 @@ def line_of(text: str, key: str) -> int:
     """The line on which a top-level key first stands, for messages; 1 if it cannot be found."""
     found = re.search(rf"^{re.escape(key)}\s*:", text, flags=re.MULTILINE)
     return text.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def lines(text: str) -> dict[tuple[str | int, ...], int]:
+    """The line of every key and list item of a text that `read` takes, by path: `("off", 0, "rule")`."""
+    found: dict[tuple[str | int, ...], int] = {}
+
+    def walk(node: yaml.Node, path: tuple[str | int, ...]) -> None:
+        rows: list[tuple[str | int, yaml.Node, yaml.Node]] = []
+        if isinstance(node, yaml.MappingNode):
+            rows = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            rows = [(place, item, item) for place, item in enumerate(node.value)]
+        for name, mark, value in rows:
+            found[*path, name] = mark.start_mark.line + 1
+            walk(value, (*path, name))
+
+    walk(cast(yaml.Node, _Loader(text).get_single_node()), ())
+    return found

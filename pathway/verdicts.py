@@ -11,6 +11,7 @@ from typing import Final
 from pathway.compiler import Statement, compile_statements
 from pathway.engine import Engine
 from pathway.errors import EngineDisagreementError
+from pathway.forks import renew_in_child
 from pathway.kleene import View, evaluate
 from pathway.vocabulary import Scope
 
@@ -37,15 +38,17 @@ class Judge:
         self.statements = tuple(statements)
         self.evaluations = 0
         self.disagreements = 0
-        self._counting = threading.Lock()
         self._engine = engine or Engine(compile_statements(self.statements))
+        self._by_scope = {scope: [one for one in self.statements if one.scope is scope] for scope in Scope}
+        self.forget()
+        renew_in_child(self)
 
     def judge(self, scope: Scope, views: Sequence[View], as_of: datetime) -> list[dict[str, Verdict]]:
         """For each view the verdict of every statement of the scope, by id, in the statements' order.
 
         Raises EngineDisagreementError, naming the statements and no value, where the two judges differ.
         """
-        asked = [statement for statement in self.statements if statement.scope is scope]
+        asked = self._by_scope[scope]
         answers = self._engine.run([(scope, view) for view in views], as_of)
         expected = [{one.id: evaluate(one.condition, view, as_of) for one in asked} for view in views]
         self._compare(answers, expected)
@@ -54,6 +57,10 @@ class Judge:
     def close(self) -> None:
         """Give the engine's memory back when idle; the judge cannot be used from then on."""
         self._engine.close()
+
+    def forget(self) -> None:
+        """Drop the lock untouched: in a forked child it may be held by a thread that is not there."""
+        self._counting = threading.Lock()
 
     def _compare(self, answers: Sequence[dict[str, bool | None]], expected: Sequence[dict[str, bool | None]]) -> None:
         differing = [

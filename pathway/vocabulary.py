@@ -7,8 +7,8 @@ its patient's; a level sheet sees its patient's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -79,6 +79,16 @@ class Datum:
             raise ValueError(f"{self.id} keeps {self.places} decimal places")
         return int(shifted)
 
+    def widened(self, other: Datum) -> Datum:
+        """This datum, with the values and the range of the other declaration as well; RuleBookError if they clash."""
+        for part in ("kind", "scope", "unit", "places"):
+            if getattr(self, part) != getattr(other, part):
+                fix = "Give the new meaning a name of its own"
+                raise RuleBookError(f"two releases declare {self.id} with another {part}", where="vocabulary", fix=fix)
+        lo = None if self.lo is None or other.lo is None else min(self.lo, other.lo)
+        hi = None if self.hi is None or other.hi is None else max(self.hi, other.hi)
+        return replace(self, values=tuple(dict.fromkeys((*self.values, *other.values))), lo=lo, hi=hi)
+
     def plausible(self, value: Decimal | int) -> bool:
         """Whether a number lies within the declared bounds."""
         return (self.lo is None or value >= self.lo) and (self.hi is None or value <= self.hi)
@@ -95,6 +105,28 @@ class Vocabulary:
     def of_scope(self, scope: Scope) -> tuple[Datum, ...]:
         """The data of exactly one scope, in declared order."""
         return tuple(d for d in self.data.values() if d.scope is scope)
+
+    @classmethod
+    def union(cls, vocabularies: Iterable[Vocabulary]) -> Vocabulary:
+        """What several vocabularies declare together, each datum as wide as its widest declaration.
+
+        RuleBookError for a datum that two of them declare with another type, scope, unit or number of places.
+        """
+        distinct: list[Vocabulary] = []
+        for one in vocabularies:
+            if all(one.document != other.document for other in distinct):
+                distinct.append(one)
+        if len(distinct) == 1:
+            return distinct[0]
+        data: dict[str, Datum] = {}
+        for datum in (datum for one in distinct for datum in one.data.values()):
+            data[datum.id] = datum.widened(data[datum.id]) if datum.id in data else datum
+        return cls(data, {key: ask for one in distinct for key, ask in one.asks.items()}, {})
+
+    def covers(self, other: Vocabulary) -> bool:
+        """Whether every value that the other one allows is allowed here."""
+        pairs = ((self.data.get(id), datum) for id, datum in other.data.items())
+        return all(own is not None and own.widened(datum) == own for own, datum in pairs)
 
     def __getitem__(self, datum: str) -> Datum:
         try:

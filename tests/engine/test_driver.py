@@ -227,3 +227,13 @@ def test_memory_stays_flat_while_evaluating_and_while_rules_are_reloaded() -> No
 def test_an_undeclared_fact_beside_the_rules_is_not_sent_to_the_engine() -> None:
     seen = Engine(SHARDS).run([(Scope.PATIENT, {**VIEW, "other": Fact("other", "text"), "x": unknown("x")})], AS_OF)
     assert seen == [RIGHT]
+
+
+@pytest.mark.parametrize("message", ['{"r#met/1":{"other":{"id":0,"sid":"1"}}}', '{"r#met/1":{"s":{"sid":"1"}}}', "[]"])
+def test_a_firing_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    engine = Engine(SHARDS)
+    assert engine.run([(Scope.PATIENT, VIEW)], AS_OF) == [RIGHT]
+    monkeypatch.setattr(driver, "_drain", lambda handle, batch: [message])
+    monkeypatch.setattr(driver, "_c", Meddled(delete_state=lambda handle, sid: None))
+    with pytest.raises(EngineError, match="a firing cannot be read"):
+        engine.run([(Scope.PATIENT, VIEW)], AS_OF)

@@ -2,19 +2,20 @@
 
 import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import product
 from math import prod
 
 import pytest
 
-from pathway.completions import open_data, representatives, settled, weaker_than_truth
+from pathway.completions import Completions, open_data, representatives
 from pathway.conditions import All, AnyOf, Condition, Leaf, Not, Op, leaves
 from pathway.errors import CompileError
 from pathway.facts import Fact, Interval, Reason, Value, unknown
-from pathway.kleene import evaluate
+from pathway.kleene import View, evaluate
 from pathway.vocabulary import Datum, Kind
+from pathway.weakness import weaker_than_truth
 from tests.engine.sheets import (
     AS_OF,
     DAY,
@@ -38,6 +39,15 @@ WORSE, FEVER, PAIN, COUNT, SITE = (
 )
 IS_WORSE, IS_FEVER = Leaf(WORSE, Op.IS, True), Leaf(FEVER, Op.IS, True)
 HURTS, MANY = Leaf(PAIN, Op.AT_LEAST, 5), Leaf(COUNT, Op.AT_LEAST, 2)
+
+
+def settled(condition: Condition, sheet: View, at: datetime) -> bool | None:
+    """The verdict if all completions agree on it, else None; what nobody answered is not `recorded`."""
+    one = Completions((condition,))
+    found = one.reached(one.states(sheet, at), answered=False)
+    return next(iter(found))[0] if len(found) == 1 else None
+
+
 NOTHING = {name: unknown(name) for name in ("worse", "fever", "pain", "count", "site")}
 
 

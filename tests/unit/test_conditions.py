@@ -100,3 +100,46 @@ def test_a_fault_names_its_place_and_what_is_wrong(raw: Any, words: str) -> None
 def test_an_age_is_compared_with_a_time() -> None:
     with pytest.raises(RuleBookError, match="'pain-bound' is no duration"):
         READER.read({"pain": {"is": 5, "within": "pain-bound"}})
+
+
+ITEMS = {"a": {"sure": {"is": True}}, "b": {"pain": {"at-least": 5}}, "c": {"site": {"is": "l1"}}}
+A, B, C = Leaf(SURE, Op.IS, True), Leaf(PAIN, Op.AT_LEAST, 5), Leaf(SITE, Op.IS, "l1")
+
+
+def counted(lists: dict[str, tuple[str, ...]] | None = None, **body: Any) -> Any:
+    reader = Reader(READER.names, PARAMETERS, READER.where, lists or {})
+    return reader.read({"count": {"of": ITEMS, **body}})
+
+
+def test_a_count_is_any_combination_of_so_many_items() -> None:
+    assert counted(**{"at-least": 1}) == AnyOf((A, B, C))
+    assert counted(**{"at-least": 2}) == AnyOf((All((A, B)), All((A, C)), All((B, C))))
+    assert counted(**{"at-least": 3}) == AnyOf((All((A, B, C)),))
+
+
+def test_a_comparison_that_a_count_repeats_is_one_comparison() -> None:
+    assert list(leaves(counted(**{"at-least": 2}))) == [A, B, C]
+
+
+def test_a_count_takes_the_items_that_the_rule_set_lists_in_written_order() -> None:
+    of = {"at-least": 2, "listed-in": "items"}
+    assert counted({"items": ("c", "a")}, **of) == AnyOf((All((A, C)),))
+    assert counted({}, **of) == counted(**{"at-least": 2}), "without a list every item counts"
+
+
+@pytest.mark.parametrize(
+    ("lists", "body", "words"),
+    [
+        ({}, {}, "a count says at-least and of"),
+        ({}, {"at-least": 2, "at-most": 3}, "a count says at-least and of"),
+        ({}, {"at-least": 0}, "0 of 3 items cannot be counted"),
+        ({}, {"at-least": 4}, "4 of 3 items cannot be counted"),
+        ({}, {"at-least": True}, "True of 3 items cannot be counted"),
+        ({}, {"at-least": "two"}, "parameter 'two' is not declared"),
+        ({"items": ("a",)}, {"at-least": 2, "listed-in": "items"}, "2 of 1 items cannot be counted"),
+        ({"items": ("a", "d")}, {"at-least": 2, "listed-in": "items"}, "the list 'items' names 'd'.*Items: a, b, c"),
+    ],
+)
+def test_a_count_that_cannot_be_is_refused(lists: Any, body: dict[str, Any], words: str) -> None:
+    with pytest.raises(RuleBookError, match=words):
+        counted(lists, **body)

@@ -89,7 +89,25 @@ def test_what_a_person_ended_is_not_asked_for_again(status: str) -> None:
 def test_a_task_that_a_person_holds_is_not_cancelled_from_under_them() -> None:
     (task,) = run([wish()], [])
     held = replace(task, status="in-progress", owner="practitioner-7", by_person=True)
-    assert run([], [held]) == [held]
+    (after,) = run([], [held])
+    assert (after.status, after.owner) == ("in-progress", "practitioner-7")
+    assert "no longer asks" in after.status_reason
+
+
+def test_what_evidence_closes_in_somebodys_hands_was_closed_by_evidence_and_stays_in_their_name() -> None:
+    (task,) = run([wish()], [])
+    held = replace(task, status="accepted", holder="m.rossi", by_person=True)
+    (after,) = run([wish(state=State.CLOSED)], [held], days=1)
+    assert (after.status, after.by_person, after.holder) == ("completed", False, "m.rossi")
+    assert after.ended_at == NOW + timedelta(days=1)
+
+
+def test_a_lapse_after_the_end_does_not_move_the_end() -> None:
+    ended = run([wish(state=State.CLOSED)], run([wish()], []), days=1)
+    person = [replace(ended[0], by_person=True, lapsed=False)]
+    (later,) = run([], person, days=5)
+    assert later.lapsed
+    assert later.ended_at == ended[0].ended_at
 
 
 def test_owner_and_asked_for_date_are_kept_and_reasons_follow_the_facts() -> None:

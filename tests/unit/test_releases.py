@@ -1,19 +1,23 @@
 """Releases: what is frozen never changes, reads back under its hash, and decides as it did."""
 
 import json
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pathway import releases
 from pathway.canonical import canonical, parse, sha256
 from pathway.decide import decide
+from pathway.effective import Period
 from pathway.errors import NotFoundError, RuleBookError
 from pathway.rulebook import RuleBook, RuleSet, from_document, load
 from pathway.strata import Machine
-from tests.rules.book import BOOK, CANDIDACY, RULES, copy
+from tests.rules.book import BOOK, CANDIDACY, RULES, copy, edit
 from tests.rules.people import Person
 
 HEADER = "candidacy/ruleset.yaml"
@@ -189,6 +193,78 @@ def test_a_lock_that_cannot_be_read_stops_everything(tmp_path: Path, text: str) 
     (tmp_path / "lock.json").write_text(text)
     with pytest.raises(RuleBookError, match=r"lock\.json: not a lock of id, version and sha256"):
         verify(tmp_path, rule_set())
+
+
+DAY = date(2026, 11, 22)
+PERIODS = st.tuples(st.integers(0, 20), st.none() | st.integers(0, 20)).map(
+    lambda ends: Period(DAY + timedelta(ends[0]), None if ends[1] is None else DAY + timedelta(ends[0] + ends[1]))
+)
+STATUS = st.sampled_from(["draft", "active", "retired"])
+SHELVES = st.lists(st.tuples(PERIODS, STATUS), max_size=5)
+
+
+def shelved(rows: list[tuple[Period, str]]) -> list[releases.Release]:
+    """Versions 0.1.0, 0.2.0 and so on, highest first."""
+    made = [
+        releases.Release("candidacy", f"0.{n}.0", f"{n:064x}", "clinical", "Candidacy", status, period)
+        for n, (period, status) in enumerate(rows, start=1)
+    ]
+    return made[::-1]
+
+
+@given(rows=SHELVES, day=st.integers(-5, 45))
+def test_in_force_is_the_highest_version_whose_days_hold_and_never_a_retired_one(
+    rows: list[tuple[Period, str]], day: int
+) -> None:
+    on = DAY + timedelta(day)
+    holding = [one for one in shelved(rows) if one.period.holds(on)]
+    found = releases.holding(shelved(rows), on)
+    assert found == (holding[0] if holding and holding[0].status != "retired" else None)
+
+
+@given(rows=SHELVES, further=st.tuples(PERIODS, STATUS), day=st.integers(-5, 45))
+def test_a_further_release_never_brings_back_an_older_one(
+    rows: list[tuple[Period, str]], further: tuple[Period, str], day: int
+) -> None:
+    on = DAY + timedelta(day)
+    before, after = (releases.holding(shelved(one), on) for one in (rows, [*rows, further]))
+    assert after in (before, shelved([*rows, further])[0], None)
+    assert after is not None or before is None or further[1] == "retired"
+
+
+def test_which_release_is_in_force_changes_with_the_day(tmp_path: Path) -> None:
+    for version, effective in (
+        ("0.1.0", {"from": "2026-11-22"}),
+        ("0.2.0", {"from": "2026-12-01", "to": "2026-12-31"}),
+        ("0.10.0", {"from": "2027-02-01"}),
+    ):
+        releases.store(tmp_path, rule_set(version, effective=effective))
+    found = {
+        day: getattr(releases.in_force(tmp_path, "candidacy", date.fromisoformat(day)), "version", None)
+        for day in ("2026-11-21", "2026-11-22", "2026-11-30", "2026-12-01", "2026-12-31", "2027-01-01", "2027-02-01")
+    }
+    assert list(found.values()) == [None, "0.1.0", "0.1.0", "0.2.0", "0.2.0", "0.1.0", "0.10.0"]
+    assert [one.version for one in releases.shelf(tmp_path)["candidacy"]] == ["0.10.0", "0.2.0", "0.1.0"]
+
+
+@pytest.mark.parametrize(
+    "effective",
+    ["soon", {}, {"from": "soon"}, {"from": "2026-02-30"}, {"from": "2026-11-22", "till": "2026-12-01"},
+     {"from": "2026-11-22", "to": "2026-11-21"}, {"from": "22.11.2026"}],
+    ids=str,
+)  # fmt: skip
+def test_an_effective_period_that_is_none_is_refused(effective: Any) -> None:
+    with pytest.raises(RuleBookError, match=r"candidacy/ruleset\.yaml: .*Write \{from: 2026-11-22\}"):
+        rule_set(effective=effective)
+
+
+def test_what_is_not_frozen_yet_is_named(tmp_path: Path) -> None:
+    root = copy(tmp_path)
+    releases.store(root, rule_set("7.0.0"))
+    edit(root, HEADER, f"version: {CANDIDACY.version}", "version: 7.0.0")
+    before = releases.unfrozen(root)
+    edit(root, HEADER, "version: 7.0.0", "version: 7.0.1")
+    assert releases.unfrozen(root) == {**before, "candidacy": "7.0.1"}
 
 
 def test_without_a_lock_nothing_is_frozen(tmp_path: Path) -> None:
