@@ -6,17 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from adapters.db.migrate import upgrade
 from adapters.db.store import SqlStore, open_store
 from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings
+from pathway.in_force import Rules
+from pathway.leases import RulesInForce, Tell, silent
 from pathway.ports import Clock
-from pathway.rulebook import RuleBook, load
+from pathway.rulebook import RuleBook, load, read_vocabulary
 from pathway.service import Service
-from pathway.strata import Machine
 from pathway.vocabulary import Vocabulary
+
+_LOG = structlog.get_logger("pathway.rules")
 
 
 class SystemClock:
@@ -34,14 +39,20 @@ class House:
     settings: Settings
     clock: Clock
     terms: Terminology
-    book: RuleBook
+    vocabulary: Vocabulary
     store: SqlStore
     service: Service
 
     @property
-    def vocabulary(self) -> Vocabulary:
-        """The declared data."""
-        return self.book.vocabulary
+    def rules(self) -> RulesInForce:
+        """The rules in force: what decides on a day, and what is wrong with it."""
+        return self.service.rules
+
+    @property
+    def book(self) -> RuleBook:
+        """The rule sets that decide at present, as the site layer leaves them, and the declared data."""
+        decides = self.rules.look(self.clock.now()).rule_sets
+        return RuleBook({one.id: one for one in decides}, self.vocabulary)
 
     def reader(self, received_at: datetime, source: str = "") -> Reader:
         """A reader of submissions that came at an instant."""
@@ -55,12 +66,27 @@ class House:
 
 def open_house(settings: Settings | None = None, clock: Clock | None = None) -> House:
     """Load the rules, bring the database up to date, and wire the service. Raises PathwayError with what to mend."""
-    settings = settings or Settings()
-    book = load(settings.rules)
-    terms = Terminology.load()
-    machines = tuple(Machine(rule_set) for rule_set in book.choose(settings.policies))
+    settings, clock = settings or Settings(), clock or SystemClock()
+    rules, terms = rules_in_force(settings, tell=_tell), Terminology.load()
+    rules.look(clock.now())  # what cannot be used is said now, not at the first call
     upgrade(settings.database_url)
     store = open_store(settings.database_url)
-    clock = clock or SystemClock()
-    facts = ChartReader(book.vocabulary, terms, ZoneInfo(settings.time_zone))
-    return House(settings, clock, terms, book, store, Service(store, facts, machines, clock))
+    with store.write() as ledger:
+        ledger.keep_bytes(terms.body)  # a decision names its code tables by hash
+    declared = rules.rules.declared
+    facts = ChartReader(declared, terms, ZoneInfo(settings.time_zone), settings.place_state)
+    return House(settings, clock, terms, declared, store, Service(store, facts, rules, clock))
+
+
+def rules_in_force(settings: Settings, names: tuple[str, ...] = (), tell: Tell = silent) -> RulesInForce:
+    """The rules that the settings name, or only those of `names`. Raises PathwayError for files that cannot be read."""
+    book = load(settings.rules) if settings.rules_from == "working" else None
+    declared = book.vocabulary if book else read_vocabulary(settings.rules)
+    rules = Rules(settings.rules, names or settings.policies, declared, settings.site_rules, book)
+    return RulesInForce(rules, ZoneInfo(settings.time_zone), tell=tell)
+
+
+def _tell(event: str, **about: str) -> None:
+    """An event about the rules, in the log; the command line, which has none, says it in its own way."""
+    if structlog.is_configured():
+        (_LOG.error if event == "rules-trouble" else _LOG.info)(event, **about)

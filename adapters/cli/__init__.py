@@ -1,4 +1,4 @@
-"""The command line: `pathway serve | assess | replay | rules | demo`.
+"""The command line: `pathway serve | assess | replay | rules | demo | backup | restore | upgrade`.
 
 Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 70 a fault of ours. No traceback reaches the user.
 """
@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 
+from adapters.cli.accounts import account
 from adapters.cli.assess import assess
+from adapters.cli.backup import backup, restore, upgrade
 from adapters.cli.demo import demo
 from adapters.cli.rules import rules
 from adapters.cli.serve import replay, serve
+from adapters.http import logs
 from pathway import __version__
 from pathway.errors import PathwayError, ReplayError
 
@@ -40,9 +43,12 @@ class _Polite(click.Group):
 
 @click.group(cls=_Polite)
 @click.version_option(__version__, prog_name="pathway")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Pathway: candidacy, follow-up and bone health around cement in fractured vertebrae. Draft rules."""
+    if ctx.invoked_subcommand != "serve":  # which has a level of its own
+        logs.configure("warning")
 
 
-for command in (serve, assess, replay, rules, demo):
+for command in (serve, assess, replay, rules, demo, account, backup, restore, upgrade):
     main.add_command(command)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from adapters.bootstrap import SystemClock
+from adapters.bootstrap import SystemClock, rules_in_force
 from adapters.cli.table import one_line, table
 from adapters.fhir.deliver import Parcel, Reader
 from adapters.fhir.reading import When
@@ -21,9 +21,8 @@ from adapters.settings import Settings
 from pathway.decide import decide
 from pathway.decisions import Decision
 from pathway.errors import BadInputError
-from pathway.rulebook import load
+from pathway.leases import RulesInForce
 from pathway.service import Delivery
-from pathway.strata import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,16 @@ class Desk:
 
     reader: Reader
     facts: ChartReader
-    machines: tuple[Machine, ...]
+    rules: RulesInForce
+    now: datetime
 
     @classmethod
     def open(cls, settings: Settings, policies: tuple[str, ...], now: datetime) -> Desk:
-        """Load the rule book and the code tables."""
-        book, terms, zone = load(settings.rules), Terminology.load(), ZoneInfo(settings.time_zone)
-        chosen = book.choose(policies or settings.policies)
-        reader = Reader("file", now, terms, book.vocabulary, zone)
-        return cls(reader, ChartReader(book.vocabulary, terms, zone), tuple(Machine(s) for s in chosen))
+        """Load the rules in force and the code tables."""
+        rules, terms, zone = rules_in_force(settings, policies), Terminology.load(), ZoneInfo(settings.time_zone)
+        declared = rules.rules.declared
+        facts = ChartReader(declared, terms, zone, settings.place_state)
+        return cls(Reader("file", now, terms, declared, zone), facts, rules, now)
 
     def read(self, path: Path) -> Parcel:
         """A file of FHIR JSON, or of NDJSON by its name."""
@@ -52,7 +52,8 @@ class Desk:
         """The decision on one patient of a file."""
         chart = [resource for resource, _ in delivery.resources]
         case = self.facts.build(delivery.patient, chart, as_of, aside=delivery.set_aside)
-        return decide(case, self.machines)
+        with self.rules.lease(self.now) as armed:
+            return decide(armed.sees(case), armed.machines, armed.not_run)
 
 
 @click.command()

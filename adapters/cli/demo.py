@@ -9,6 +9,7 @@ import click
 from adapters.bootstrap import House, open_house
 from adapters.demo.patients import demo_patients
 from adapters.fhir import strict_json
+from adapters.http.auth.demo import PEOPLE, add_demo_people
 from pathway.decisions import DecisionRecord
 from pathway.ports import Submission
 
@@ -24,9 +25,11 @@ def load() -> None:
     house = open_house()
     try:
         records = load_demo(house)
+        with house.store.accounts(write=True) as accounts:
+            add_demo_people(accounts, house.clock.now())
     finally:
         house.close()
-    click.echo(f"{len(records)} demo patients loaded (all invented)")
+    click.echo(f"{len(records)} demo patients loaded (all invented), and {len(PEOPLE)} people to sign in as by a click")
 
 
 def load_demo(house: House) -> tuple[DecisionRecord, ...]:

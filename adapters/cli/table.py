@@ -9,18 +9,24 @@ from typing import Any
 import click
 
 _MARKS = {"not-met": "-", "unknown": "?", "met": "+"}  # in the order in which they are shown
-_COLOURS = {"candidate": "green", "defer": "yellow", "insufficient-data": "yellow"}
+_COLOURS = {
+    "candidate": "green", "defer": "yellow", "insufficient-data": "yellow", "met": "green",
+    "documentation-missing": "yellow",
+}  # fmt: skip
 
 
 def one_line(name: str, body: Mapping[str, Any]) -> str:
-    """One patient on one line: file, verdict by level, tasks, how much was set aside."""
-    verdicts = (
-        ", ".join(f"{row['level']} {row['outcome']}" for row in body["levels"]) or "no vertebral fracture on record"
-    )
+    """One patient on one line: file, verdict by level, coverage apart from it, tasks, how much was set aside."""
+    clinical = [f"{row['level']} {row['outcome']}" for row in body["levels"] if "lcd" not in row]
+    covered = [f"{row['level']} {row['outcome']} ({row['lcd']})" for row in body["levels"] if "lcd" in row]
+    verdicts = ", ".join(clinical) or "no vertebral fracture on record"
     tasks = ", ".join(o["code"] for o in body["obligations"] if o["state"] == "open")
     aside = sum(1 for item in body["setAside"] if item["code"] == "invalid")
     return (
-        f"{name:<28} {verdicts}" + (f" | next: {tasks}" if tasks else "") + (f" | set aside: {aside}" if aside else "")
+        f"{name:<28} {verdicts}"
+        + (f" | coverage: {', '.join(covered)}" if covered else "")
+        + (f" | next: {tasks}" if tasks else "")
+        + (f" | set aside: {aside}" if aside else "")
     )
 
 
@@ -30,7 +36,8 @@ def table(body: Mapping[str, Any]) -> str:
 
 
 def _lines(body: Mapping[str, Any]) -> Iterator[str]:
-    releases = ", ".join(f"{r['id']} {r['version']} ({r['status']})" for r in body["releases"])
+    idle = not_chosen(body)
+    releases = ", ".join(f"{r['id']} {r['version']} ({r['status']})" for r in body["releases"] if r["id"] not in idle)
     yield f"{body['patient']}   as of {body['asOf']}"
     yield f"under {releases}" + (": not approved for clinical use" if "draft" in releases else "")
     if not body["levels"]:
@@ -38,6 +45,7 @@ def _lines(body: Mapping[str, Any]) -> Iterator[str]:
     for row in body["levels"]:
         yield ""
         yield from _level(row)
+    yield from (_choice(entry) for entry in body.get("choices", ()) if body["levels"])
     for row in body["treated"]:
         yield f"  {row['level']:<12} after cement ({row['ruleSet']})"
         yield from (_said(c) for c in row["criteria"])
@@ -45,9 +53,24 @@ def _lines(body: Mapping[str, Any]) -> Iterator[str]:
     yield from _aside(body)
 
 
+def not_chosen(body: Mapping[str, Any]) -> frozenset[str]:
+    """The configured rule sets of families that this payer and place did not choose."""
+    entries = body.get("choices", ())
+    kinds, chosen = {entry["kind"] for entry in entries}, {id for entry in entries for id in entry["chosen"]}
+    return frozenset(r["id"] for r in body["releases"] if r["kind"] in kinds and r["id"] not in chosen)
+
+
+def _choice(entry: Mapping[str, Any]) -> str:
+    """Which rule set of a family answered, or why none did and what to get."""
+    asks = "; ".join(item["say"] for item in entry["missing"])
+    head = f"  {entry['kind']:<12} {entry['outcome']}  ({', '.join(entry['chosen']) or entry['family']})"
+    return _wrap(f"{head}  {entry['reason']}{f': {asks}' if asks else ''}")
+
+
 def _level(row: Mapping[str, Any]) -> Iterator[str]:
     outcome = click.style(row["outcome"], fg=_COLOURS.get(row["outcome"]), bold=True)
-    yield f"  {row['level']:<12} {outcome}  ({row['policy']})  {row['reason']}"
+    apart = f"{row['kind']}, LCD {row['lcd']}, " if "lcd" in row else ""
+    yield f"  {row['level']:<12} {outcome}  ({apart}{row['policy']})  {row['reason']}"
     for criterion in sorted(row["criteria"], key=lambda c: list(_MARKS).index(c["verdict"])):
         yield _said(criterion)
     asked: dict[str, list[str]] = {}

@@ -12,13 +12,13 @@ from adapters.db import tables
 from adapters.db.rows import Rows
 from pathway.canonical import instant, parse_instant
 from pathway.episodes import Episode
-from pathway.errors import ChartMovedError
-from pathway.reconcile import Task
+from pathway.errors import ChartMovedError, NotFoundError
+from pathway.reconcile import Note, Task
 
 _EPISODE = tables.episode.c
 _TASK = tables.task.c
 _COLUMNS: Final = ("key", "patient", "episode", "decision", "status", "due_at", "version")
-_INSTANTS: Final = ("authored_at", "modified_at")
+_INSTANTS: Final = ("authored_at", "modified_at", "held_at", "ended_at")
 _LISTS: Final = ("levels", "why", "sources", "evidence")
 
 
@@ -32,6 +32,7 @@ class Board(Rows):
 
     def save_episodes(self, patient: str, episodes: Iterable[Episode]) -> None:
         """Insert or update episodes by id; the patient must be known when the transaction commits."""
+        self.hold(patient)
         for episode in episodes:
             body = episode.to_json()
             self._put(tables.episode, {"patient": patient, "id": episode.id, "body": body}, body=body)
@@ -53,6 +54,13 @@ class Board(Rows):
             query = query.where(_TASK.id == id)
         return self._tasks(query)
 
+    def find_task(self, id: str) -> Task:
+        """The task with that FHIR id; NotFoundError if there is none."""
+        found = self._tasks(select(tables.task).where(_TASK.id == id))
+        if not found:
+            raise NotFoundError("there is no such task", where=f"Task/{id}")
+        return found[0]
+
     def save_task(self, task: Task, expect_version: int) -> None:
         """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one.
 
@@ -60,6 +68,7 @@ class Board(Rows):
         """
         if task.version != expect_version + 1:
             raise ValueError("a saved task carries the version after the expected one")
+        self.hold(task.patient)
         row = _to_row(task)
         if expect_version == 0:
             saved = self._insert_new(tables.task, row)
@@ -77,12 +86,15 @@ def _to_row(task: Task) -> dict[str, Any]:
     """Columns for what is searched, one JSON body for the rest."""
     body = asdict(task)
     columns = {name: body.pop(name) for name in _COLUMNS}
-    body.update((name, instant(body[name])) for name in _INSTANTS)
+    body.update((name, body[name] and instant(body[name])) for name in _INSTANTS)
+    body["notes"] = [note | {"at": instant(note["at"])} for note in body["notes"]]
     return {**columns, "id": task.id, "body": body}
 
 
 def _to_task(row: Row[Any]) -> Task:
+    """What an older version of the service stored lacks what is new; the defaults of Task stand for it."""
     body = dict(row.body)
-    body.update((name, parse_instant(body[name])) for name in _INSTANTS)
+    body.update((name, parse_instant(body[name])) for name in _INSTANTS if body.get(name))
     body.update((name, tuple(body[name])) for name in _LISTS)
+    body["notes"] = tuple(Note(parse_instant(n["at"]), n["author"], n["text"]) for n in body.get("notes", ()))
     return Task(**{name: getattr(row, name) for name in _COLUMNS}, **body)

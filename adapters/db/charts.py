@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from adapters.db import tables
 from adapters.db.deliveries import Deliveries
 from adapters.fhir import strict_json
 from pathway.canonical import parse_instant
+from pathway.canonical import sha256 as hash_of
 from pathway.chart import ChartResource
 from pathway.errors import ChartMovedError
 from pathway.ports import Stored
@@ -37,13 +38,15 @@ class Charts(Deliveries):
         or these bytes with their `meta.lastUpdated` came before; kept, but not current. ValueError if `body` has
         another hash than the resource.
         """
-        if self.keep_bytes(body) != resource.sha256:
+        self.hold(patient)
+        if hash_of(body) != resource.sha256:
             raise ValueError("the bytes are not those of the resource: their sha256 differs")
         same = {"of_patient": patient, "of_type": resource.type, "of_id": resource.id}
         known = self._connection.execute(_KNOWN, same).all()
         repeated = [row for row in known if row.sha256 == resource.sha256]
         if any(row.is_current for row in repeated):
             return Stored.UNCHANGED
+        self.keep_bytes(body)
         updated = _last_updated(resource.body)
         if updated is not None and repeated:
             return Stored.OLDER
@@ -67,6 +70,16 @@ class Charts(Deliveries):
         )
         return tuple(_parsed(row) for row in self._connection.execute(query))
 
+    def resources(self, type: str, patients: Sequence[str]) -> tuple[tuple[str, ChartResource], ...]:
+        """The current resources of one type in several charts, each with its patient, by patient and id."""
+        query = (
+            select(tables.resource_version, tables.payload.c.body)
+            .join_from(tables.resource_version, tables.payload)
+            .where(_VERSION.patient.in_(patients), _VERSION.type == type, _VERSION.is_current)
+            .order_by(_VERSION.patient, _VERSION.fhir_id)
+        )
+        return tuple((row.patient, _parsed(row)) for row in self._connection.execute(query))
+
     def patients(self) -> tuple[str, ...]:
         """All patient keys, sorted."""
         return tuple(self._connection.scalars(select(_HEAD.patient).order_by(_HEAD.patient)))
@@ -77,6 +90,7 @@ class Charts(Deliveries):
 
     def mark_decided(self, patient: str, chart_version: int) -> None:
         """Note that tasks follow the chart as of that version; ChartMovedError if it has moved on."""
+        self.hold(patient)
         self._insert_new(tables.patient_head, {"patient": patient, "chart_version": 0, "decided_version": 0})
         marked = self._connection.execute(
             update(tables.patient_head)

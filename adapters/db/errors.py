@@ -1,10 +1,11 @@
 """What the database can do to us, in words that a person can act on.
 
     PathwayError
-    ├── StoreUnavailableError   locked, full, missing, damaged, or of another version: nothing was stored
+    ├── StoreUnavailableError   locked, full, missing, down, damaged, or of another version: nothing was stored
+    │   └── StoreUnsureError    the connection broke during COMMIT: all of it is stored, or nothing
     └── StoreRefusedError       what was to be written breaks a rule of the store: a defect in the caller
 
-Only SQLite's name of the fault is read, never its message: messages of other databases carry values.
+Only the database's code for a fault is read, never its message: messages carry values.
 """
 
 from __future__ import annotations
@@ -12,91 +13,79 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from adapters.db import faults
+from adapters.db.faults import Fault
 from pathway.errors import PathwayError
 
 
 class StoreUnavailableError(PathwayError):
-    """The database cannot be used now; the transaction left nothing behind."""
+    """The database cannot be used now; the transaction left nothing behind.
+
+    `passes`: the database itself undid the transaction, or lost it, for a reason that may be gone at once.
+    """
+
+    passes: bool = False
+
+
+class StoreUnsureError(StoreUnavailableError):
+    """The connection broke while the transaction was being committed: all of it is stored, or nothing."""
+
+    passes = True
+
+    def __init__(self) -> None:
+        super().__init__(faults.UNSURE.what, why=faults.UNSURE.why, fix=faults.UNSURE.fix)
 
 
 class StoreRefusedError(PathwayError):
     """The database refused a row: it is there already and may not change, or it refers to nothing."""
 
 
-class _Fault(NamedTuple):
-    what: str
-    why: str
-    fix: str
+@dataclass
+class Progress:
+    """How far a transaction has come: a connection lost during COMMIT leaves open how it ended."""
 
-
-# SQLite's primary result codes (https://sqlite.org/rescode.html), without what extended codes add to them.
-_FAULTS: Final = {
-    "SQLITE_BUSY": _Fault(
-        "the database is locked",
-        "another process kept it for longer than the busy timeout",
-        "Try again; if it lasts, find the process that holds the file open",
-    ),
-    "SQLITE_FULL": _Fault(
-        "the database cannot grow",
-        "the disk or the database's page limit is full",
-        "Make room, then try again",
-    ),
-    "SQLITE_CANTOPEN": _Fault(
-        "the database cannot be opened",
-        "its file is missing or may not be read",
-        "Check the database URL and the rights of the file and its directory; an upgrade makes a new one",
-    ),
-    "SQLITE_READONLY": _Fault(
-        "the database cannot be written",
-        "its file, its directory or this transaction is read only",
-        "Check the rights of the file and its directory, and that a writing transaction was opened",
-    ),
-    "SQLITE_IOERR": _Fault(
-        "the database file cannot be read or written", "the disk answered with an error", "Check the disk"
-    ),
-    "SQLITE_CORRUPT": _Fault("the database is damaged", "its pages do not fit together", "Restore a backup"),
-    "SQLITE_NOTADB": _Fault(
-        "the database cannot be read", "the file is not an SQLite database", "Check the database URL"
-    ),
-    "SQLITE_ERROR": _Fault(
-        "the database does not fit this version of the service",
-        "a table or column is missing",
-        "Upgrade the database; starting the service does",
-    ),
-}
-_POOL = _Fault(
-    "no database connection is free", "too many transactions are open at once", "Use fewer threads, or try again"
-)
-_REFUSED = _Fault(
-    "the store refused a row",
-    "it is stored already and may not change, or what it refers to is not stored",
-    "This is a defect of the service: report it with the time it happened",
-)
+    committing: bool = False
 
 
 @contextmanager
-def database_errors() -> Iterator[None]:
+def database_errors() -> Iterator[Progress]:
     """Turn what the database raises inside into `PathwayError`s; an error in a value (TypeError) stays itself."""
+    progress = Progress()
     try:
-        yield
-    except IntegrityError as error:
-        raise StoreRefusedError(_REFUSED.what, why=_REFUSED.why, fix=_REFUSED.fix) from error
+        yield progress
+    except (IntegrityError, DataError) as error:
+        refused = faults.REFUSED
+        raise StoreRefusedError(refused.what, why=refused.why, fix=refused.fix) from error
     except (DBAPIError, sqlite3.Error, PoolTimeoutError) as error:
-        fault = _fault(error)
-        raise StoreUnavailableError(fault.what, why=fault.why, fix=fault.fix) from error
+        if progress.committing and _lost(error):
+            raise StoreUnsureError() from error
+        raise _unavailable(_fault(error)) from error
     except StatementError as error:
         raise error.orig or error from None  # raised by a column type that refused a value
 
 
-def _fault(error: Exception) -> _Fault:
+def _unavailable(fault: Fault) -> StoreUnavailableError:
+    error = StoreUnavailableError(fault.what, why=fault.why, fix=fault.fix)
+    error.passes = fault.passes
+    return error
+
+
+def _lost(error: Exception) -> bool:
+    """Whether the server went away, by its own word (08…, 57P…) or without one."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", "none")
+    return state is None or state.startswith(("08", "57P"))
+
+
+def _fault(error: Exception) -> Fault:
     if isinstance(error, PoolTimeoutError):
-        return _POOL
-    name = str(getattr(getattr(error, "orig", error), "sqlite_errorname", ""))
-    primary = "_".join(name.split("_")[:2])
-    unknown = _Fault("the database failed", name or type(error).__name__, "See the documentation of this code")
-    return _FAULTS.get(primary, unknown)
+        return faults.POOL
+    cause = getattr(error, "orig", error)
+    state = getattr(cause, "sqlstate", "none")  # of psycopg's errors only
+    if state != "none":
+        return faults.of_postgresql(state, broken=isinstance(error, (OperationalError, InterfaceError)))
+    return faults.of_sqlite(str(getattr(cause, "sqlite_errorname", "")))

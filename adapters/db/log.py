@@ -40,12 +40,19 @@ class Log(Rows):
         rows = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(limit))
         return tuple(DecisionRecord(**row._mapping) for row in rows)
 
+    def latest_decisions(self, limit: int, before: int = 0) -> tuple[DecisionRecord, ...]:
+        """The latest decisions about anybody, newest first; with `before`, those with a lower sequence number."""
+        query = select(tables.decision).order_by(_DECISION.sequence.desc()).limit(limit)
+        if before:
+            query = query.where(_DECISION.sequence < before)
+        return tuple(DecisionRecord(**row._mapping) for row in self._connection.execute(query))
+
     def keep_release(self, rule_set: str, version: str, sha256: str, body: bytes) -> None:
         """Keep a release by hash, once."""
-        # Asked first: the trigger that guards the table fires even where a conflict would be passed over.
+        # Asked first: SQLite's trigger that guards the table fires even where a conflict would be passed over.
         if self._connection.scalar(select(_RELEASE.sha256).where(_RELEASE.sha256 == sha256)) is None:
             row = {"rule_set": rule_set, "version": version, "sha256": sha256, "body": body}
-            self._connection.execute(insert(tables.release), row)
+            self._insert_new(tables.release, row)
 
     def release(self, sha256: str) -> bytes:
         """The release with that hash; NotFoundError if there is none."""

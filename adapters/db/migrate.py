@@ -5,37 +5,75 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine
 
-from adapters.db.engine import BUSY_SECONDS, database_file, make_engine, transaction
+from adapters.db import postgres
+from adapters.db.address import POSTGRESQL, database_file
+from adapters.db.engine import make_engine, transaction
 from adapters.db.errors import StoreUnavailableError, database_errors
+from adapters.db.rights import grant
+from adapters.db.sqlite import BUSY_SECONDS
 
 
-def upgrade(url: str) -> None:
-    """Make the database if it is missing (directory 0700, file 0600) and run the migrations it lacks.
+def upgrade(url: str, grant_to: str = "") -> None:
+    """Make an SQLite file if it is missing (directory 0700, file 0600), and run the migrations the database lacks.
 
-    Safe when several processes start at once: the first does the work, the others wait and find it done.
-    StoreUnavailableError if it cannot be made, or if a newer version of the service made it.
+    `grant_to`: a role of PostgreSQL that is given what the service needs. Safe when several processes start at once:
+    the first does the work, the others wait and find it done. StoreUnavailableError if it cannot be made or reached,
+    if this role may not change its tables, or if a newer version of the service made it.
     """
-    _make_file(database_file(url))
+    with prepared(url) as engine:
+        if engine.dialect.name == POSTGRESQL and not grant_to and _is_done(engine):
+            return  # whoever may only use the tables may start too
+        with transaction(engine, write=True) as connection:
+            migrate(connection)
+            if grant_to:
+                grant(connection, grant_to)
+
+
+@contextmanager
+def prepared(url: str) -> Iterator[Engine]:
+    """An engine for making tables, on a file that is made if it is missing; disposed of at the end."""
+    path = database_file(url)
+    if path is not None:
+        _make_file(path)
     engine = make_engine(url)
     try:
-        _use_wal(engine)
-        with transaction(engine, write=True) as connection:
-            command.upgrade(alembic_config(connection), "head")
+        if path is not None:
+            _use_wal(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations up to a revision inside an open transaction; StoreUnavailableError if it is not known here."""
+    if connection.dialect.name == POSTGRESQL:
+        postgres.hold_upgrade(connection)
+        postgres.refuse_other_encodings(connection)
+    try:
+        command.upgrade(alembic_config(connection), revision)
     except CommandError as error:
         raise StoreUnavailableError(
             "the database cannot be upgraded",
             why="it holds a revision that this version of the service does not know",
             fix="Run the version that last used it, or a newer one",
         ) from error
-    finally:
-        engine.dispose()
+
+
+def _is_done(engine: Engine) -> bool:
+    with transaction(engine, write=False) as connection:
+        return at_head(connection)
 
 
 def alembic_config(connection: Connection) -> Config:
@@ -45,6 +83,19 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("path_separator", "newline")
     config.attributes["connection"] = connection
     return config
+
+
+def at_head(connection: Connection) -> bool:
+    """Whether every migration that this version knows has run, and no other."""
+    return set(MigrationContext.configure(connection).get_current_heads()) == _heads()
+
+
+@cache
+def _heads() -> frozenset[str]:
+    config = Config()
+    config.set_main_option("script_location", "adapters.db:migrations")
+    config.set_main_option("path_separator", "newline")
+    return frozenset(ScriptDirectory.from_config(config).get_heads())
 
 
 def _make_file(path: Path) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from adapters.db import postgres
+from adapters.db.address import POSTGRESQL
+
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
@@ -17,6 +20,17 @@ class Rows:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._held: set[str] = set()
+
+    def hold(self, patient: str) -> None:
+        """Let no other transaction write on this patient until this one ends; waits for one that does.
+
+        Every write on a patient does so by itself. Whoever first reads what it then writes by must do so before.
+        """
+        if patient in self._held or self._connection.dialect.name != POSTGRESQL:
+            return  # on SQLite a writing transaction holds everything
+        postgres.hold(self._connection, patient)
+        self._held.add(patient)
 
     def _insert_new(self, table: Table, row: Mapping[str, Any]) -> bool:
         """Insert a row unless its key is taken; whether it was inserted."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
+from adapters.db.accounts import Accounts
+from adapters.db.again import PAUSES, Again
 from adapters.db.board import Board
 from adapters.db.charts import Charts
 from adapters.db.engine import make_engine, transaction
+from adapters.db.errors import StoreUnavailableError
 from adapters.db.log import Log
-from pathway.ports import Ledger
+from adapters.db.migrate import at_head
+from adapters.db.task_events import TaskEvents
+from pathway.ports import Answer, Ledger
 
 
-class SqlLedger(Charts, Board, Log):
+class SqlLedger(Charts, Board, TaskEvents, Log):
     """Everything that is stored, seen from one transaction."""
 
 
@@ -26,9 +32,29 @@ class SqlStore:
 
     @contextmanager
     def write(self) -> Iterator[Ledger]:
-        """A transaction that may write; committed when left without an error. It waits for other writers."""
+        """A transaction that may write; committed when left without an error.
+
+        It waits for other writers: on SQLite for all, on PostgreSQL for those of the patients that it writes on.
+        """
         with transaction(self._engine, write=True) as connection:
             yield SqlLedger(connection)
+
+    def run(self, work: Callable[[Ledger], Answer], done: Callable[[Ledger], bool]) -> Answer:
+        """Do `work` in a transaction that may write; again, a few times, if the database undid it for a passing reason.
+
+        Passing are a deadlock, a serialization failure and a lost connection. Where the connection broke during COMMIT,
+        `done` is asked first whether that run is stored. StoreUnavailableError when it lasts, and StoreUnsureError
+        when in the end nobody could say.
+        """
+        again = Again(self.write, work, done)
+        for pause in PAUSES:
+            try:
+                return again()
+            except StoreUnavailableError as error:
+                if not error.passes:
+                    raise
+            time.sleep(pause)
+        return again()
 
     @contextmanager
     def read(self) -> Iterator[Ledger]:
@@ -36,11 +62,22 @@ class SqlStore:
         with transaction(self._engine, write=False) as connection:
             yield SqlLedger(connection)
 
+    def is_current(self) -> bool:
+        """Whether all migrations of this version have run. StoreUnavailableError if the database cannot be asked."""
+        with transaction(self._engine, write=False) as connection:
+            return at_head(connection)
+
+    @contextmanager
+    def accounts(self, *, write: bool) -> Iterator[Accounts]:
+        """A transaction on accounts and sessions, which are none of the core's business."""
+        with transaction(self._engine, write=write) as connection:
+            yield Accounts(connection)
+
     def close(self) -> None:
         """Close the idle connections."""
         self._engine.dispose()
 
 
 def open_store(url: str) -> SqlStore:
-    """The store at a URL such as `sqlite:///var/pathway.db`, made by `upgrade` before; nothing is read yet."""
+    """The store at a URL (`adapters.db.address`), made by `upgrade` before; nothing is read yet."""
     return SqlStore(make_engine(url))

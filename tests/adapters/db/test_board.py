@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.db import SqlStore, StoreRefusedError
 from pathway.errors import ChartMovedError
-from pathway.reconcile import Task
+from pathway.reconcile import Note, Task
 from tests.adapters.db.builders import AT, PATIENT, body, episode, keep_decision, put, record, task
 
 
@@ -57,11 +57,15 @@ zones = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 instants = st.builds(
     lambda seconds, zone: (AT + timedelta(seconds=seconds)).astimezone(zone), st.floats(-4e9, 4e9), zones
 )
+notes = st.lists(st.builds(Note, instants, texts, texts), max_size=3).map(tuple)
 
 
 @given(data=st.data())
 def test_a_task_comes_back_as_it_was_saved(shared_store: SqlStore, data: st.DataObject) -> None:
-    drawn = {"str": texts, "int": st.integers(0, 9), "datetime": instants, "bool": st.booleans()}
+    drawn = {
+        "str": texts, "int": st.integers(0, 9), "datetime": instants, "bool": st.booleans(),
+        "datetime | None": st.none() | instants, "tuple[Note, ...]": notes,
+    }  # fmt: skip
     values = {f.name: data.draw(drawn.get(str(f.type), lists), label=f.name) for f in fields(Task)}
     saved = Task(**values | {"patient": PATIENT, "version": 1})
     with suppress(Undo), shared_store.write() as ledger:

@@ -14,18 +14,19 @@ import pytest
 from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg import sql
 from sqlalchemy import Engine
 
 from adapters.db import SqlStore, StoreUnavailableError, upgrade
-from adapters.db.engine import transaction
+from adapters.db.engine import make_engine, transaction
 from adapters.db.migrate import alembic_config
 from adapters.db.tables import metadata
 from tests.adapters.db.builders import file_size_limit, ingest, opened
+from tests.databases import ON_POSTGRESQL, ON_SQLITE, counts, fresh_postgres, plainly
 
 
-def one(path: Path, query: str) -> object:
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(query).fetchone()[0]
+def one(url: str, query: str) -> object:
+    return plainly(url, query)[0][0]
 
 
 @pytest.fixture
@@ -80,13 +81,14 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_an_upgrade_waits_for_whoever_uses_the_file_as_it_is_switched_to_wal(path: Path) -> None:
     path.parent.mkdir()
+    url = f"sqlite:///{path}"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
         done = threading.Timer(0.3, other.execute, ["COMMIT"])
         done.start()
-        upgrade(f"sqlite:///{path}")
+        upgrade(url)
         done.join()
-    assert one(path, "PRAGMA journal_mode") == "wal"
+    assert one(url, "PRAGMA journal_mode") == "wal"
 
 
 def test_an_upgrade_does_not_wait_for_a_disk_that_fails(path: Path) -> None:
@@ -96,8 +98,9 @@ def test_an_upgrade_does_not_wait_for_a_disk_that_fails(path: Path) -> None:
     assert time.monotonic() - begun < 10
 
 
-def test_the_journal_is_wal_and_a_connection_is_strict(engine: Engine, path: Path) -> None:
-    assert one(path, "PRAGMA journal_mode") == "wal"
+@ON_SQLITE
+def test_the_journal_is_wal_and_a_connection_is_strict(engine: Engine, url: str) -> None:
+    assert one(url, "PRAGMA journal_mode") == "wal"
     wanted = {"synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1, "busy_timeout": 30_000}
     for write in (True, False):
         with transaction(engine, write=write) as connection:
@@ -106,37 +109,81 @@ def test_the_journal_is_wal_and_a_connection_is_strict(engine: Engine, path: Pat
             assert connection.exec_driver_sql("PRAGMA query_only").scalar() == (0 if write else 1)
 
 
+@ON_POSTGRESQL
+def test_a_connection_waits_for_nothing_for_ever_and_a_site_may_say_how_long(url: str) -> None:
+    def settings(url: str) -> tuple[str, ...]:
+        engine = make_engine(url)
+        names = "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "timezone"
+        with transaction(engine, write=False) as connection:
+            found = tuple(str(connection.exec_driver_sql(f"SHOW {name}").scalar()) for name in names)
+            assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+            assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "repeatable read"
+        with transaction(engine, write=True) as connection:
+            assert connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "off"
+            assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == "read committed"
+        engine.dispose()
+        return found
+
+    assert settings(url) == ("30s", "1min", "1min", "UTC")
+    assert settings(f"{url}?options=-c%20statement_timeout%3D5s")[1] == "5s"
+
+
 def test_migrations_make_the_tables_that_are_declared(engine: Engine) -> None:
     with transaction(engine, write=False) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        strict = {"compare_type": True, "compare_server_default": False}
+        assert compare_metadata(MigrationContext.configure(connection, opts=strict), metadata) == []
 
 
-def test_a_second_upgrade_changes_nothing(url: str, store: SqlStore, path: Path) -> None:
+@ON_POSTGRESQL
+def test_all_text_is_ordered_by_its_bytes(url: str) -> None:
+    query = "SELECT table_name, column_name, collation_name FROM information_schema.columns"
+    rows = plainly(url, f"{query} WHERE table_schema = 'public' AND data_type = 'character varying'")
+    assert len(rows) > 30
+    assert {row for row in rows if row[2] != "C"} == {("alembic_version", "version_num", None)}
+
+
+def test_patients_are_ordered_alike_on_both(store: SqlStore) -> None:
+    names = ["clinic|B", "clinic|a", "clinic|É", "clinic|e", "clinic|_", "clinic|10", "clinic|9", "clinic|\U0001f600"]
+    with store.write() as ledger:
+        for name in names:
+            ledger.mark_decided(name, 0)
+    with store.read() as ledger:
+        assert ledger.patients() == tuple(sorted(names))
+
+
+@pytest.mark.service
+def test_a_database_that_cannot_hold_every_character_is_refused() -> None:
+    latin = sql.SQL("ENCODING 'LATIN1' LOCALE 'C'")
+    with fresh_postgres(latin) as url, pytest.raises(StoreUnavailableError, match="UTF8"):
+        upgrade(url)
+
+
+def test_a_second_upgrade_changes_nothing(url: str, store: SqlStore, backend: str) -> None:
     with store.write() as ledger:
         ingest(ledger, "one")
-    before = one(path, "PRAGMA schema_version")
+    query = "PRAGMA schema_version" if backend == "sqlite" else "SELECT max(oid::bigint) FROM pg_class"
+    before = one(url, query)
     upgrade(url)
-    assert one(path, "PRAGMA schema_version") == before
+    assert one(url, query) == before
     with store.read() as ledger:
         assert ledger.decision("d-one").id == "d-one"
 
 
-def test_an_upgrade_that_fails_half_way_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upgrade_that_fails_half_way_leaves_nothing(bare: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_statement: str) -> None:
         raise RuntimeError("half way")
 
     monkeypatch.setattr(op, "execute", fail)
     with pytest.raises(RuntimeError, match="half way"):
-        upgrade(f"sqlite:///{path}")
+        upgrade(bare)
     monkeypatch.undo()
-    assert one(path, "SELECT count(*) FROM sqlite_master") == 0
-    upgrade(f"sqlite:///{path}")
-    assert one(path, "SELECT count(*) FROM decision") == 0
+    assert counts(bare) == {}
+    upgrade(bare)
+    assert counts(bare)["decision"] == 0
 
 
-def test_a_database_of_a_newer_version_is_refused(url: str, path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused(url: str) -> None:
+    plainly(url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreUnavailableError, match="newer"):
         upgrade(url)
 
@@ -145,7 +192,7 @@ def test_the_template_writes_a_migration_that_runs(engine: Engine, tmp_path: Pat
     with transaction(engine, write=True) as connection:
         config = alembic_config(connection)
         config.set_main_option("version_locations", f"{tmp_path}\nadapters.db:migrations/versions")
-        made = command.revision(config, "Add nothing", rev_id="0002", version_path=str(tmp_path))
+        made = command.revision(config, "Add nothing", rev_id="next", version_path=str(tmp_path))
         assert made is not None
         command.upgrade(config, "head")
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "0002"
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == "next"

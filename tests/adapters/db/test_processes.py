@@ -1,16 +1,18 @@
-"""Several processes on one file: killed, writing at once, starting at once."""
+"""Several processes on one database: killed, writing at once, starting at once."""
 
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from adapters.db import SqlStore
 from tests.adapters.db.builders import ingest, opened
+from tests.databases import fresh
 
 ROOT = Path(__file__).parents[3]
 
@@ -115,8 +117,12 @@ def test_four_writers_and_a_reader_lose_nothing_and_meet_no_busy_error(
         check_acknowledged(store, name, lines)
 
 
-def test_processes_that_start_at_once_make_one_database(tmp_path: Path, start: Start) -> None:
-    urls = [f"sqlite:///{tmp_path}/{number}/pathway.db" for number in range(5)]
+def test_processes_that_start_at_once_make_one_database(tmp_path: Path, start: Start, backend: str) -> None:
+    with ExitStack() as stack:
+        _start_at_once([stack.enter_context(fresh(backend, tmp_path / str(number))) for number in range(5)], start)
+
+
+def _start_at_once(urls: list[str], start: Start) -> None:
     starters = [start("upgrade", *urls) for _ in range(3)]
     for starter in starters:
         assert starter.process.wait() == 0, starter.lines()
