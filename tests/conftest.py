@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+os.environ.setdefault("PATHWAY_RULES_FROM", "working")  # tests are about the rules as they are being written
 TESTS = Path(__file__).parent
 NO_SOCKETS = tuple(TESTS / room for room in ("unit", "rules", "engine"))
 NOT_FAST = ("slow", "service", "browser", "e2e")

@@ -75,11 +75,12 @@ def decision_on(record: Record, as_of: datetime = NOW) -> Mapping[str, Any]:
 
 
 def outcomes(body: Mapping[str, Any]) -> dict[str, str]:
-    return {row["level"]: row["outcome"] for row in body["levels"]}
+    """By level, under the clinical policy."""
+    return {row["level"]: row["outcome"] for row in body["levels"] if "lcd" not in row}
 
 
 def missing(body: Mapping[str, Any], level: str) -> dict[str, str]:
-    (row,) = (row for row in body["levels"] if row["level"] == level)
+    (row,) = (row for row in body["levels"] if row["level"] == level and "lcd" not in row)
     return {item["datum"]: item["reason"] for item in row["missing"]}
 
 
@@ -102,7 +103,9 @@ def candidate(level: str = "L1") -> Record:
 
 
 def make_house(folder: Path, clock: FixedClock | None = None, **settings: Any) -> House:
-    return open_house(Settings(database_url=f"sqlite:///{folder / 'test.sqlite3'}", **settings), clock or FixedClock())
+    """A house on a file in a folder, or on the database that `database_url` names."""
+    place = {"database_url": f"sqlite:///{folder / 'test.sqlite3'}"}
+    return open_house(Settings(**place | settings), clock or FixedClock())
 
 
 def ingest(house: House, record: Record) -> Ingested:

@@ -1,1 +1,1 @@
-"""The HTTP side: FHIR API, CDS Hooks, decisions, start page. Views parse, call and render; nothing is decided here."""
+"""The HTTP side: FHIR API, CDS Hooks, decisions, pages. Views parse, call and render; nothing is decided here."""

@@ -6,9 +6,8 @@ from flask import Flask
 
 from adapters.bootstrap import House
 from adapters.fhir.client import normalised
-from adapters.http import cds_hooks, decisions, fhir_api, guard, logs, pages, problems
+from adapters.http import auth, cds_hooks, contract, decisions, fhir_api, guard, health, logs, metrics, pages, problems
 from adapters.http.cds_hooks.catalogue import services
-from adapters.http.contract import contract
 from adapters.http.rooms import KEY
 
 
@@ -17,8 +16,7 @@ def create_app(house: House) -> Flask:
 
     Raises PathwayError for a contract, a prefetch template or a listed server that cannot be used: now, not at a call.
     """
-    logs.configure()
-    contract()
+    logs.configure(house.settings.log_level)
     services()
     for base in house.settings.fhir_servers:
         normalised(base)
@@ -27,8 +25,11 @@ def create_app(house: House) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions[KEY] = house
+    metrics.install(app, house)
     guard.install(app, house.settings)
     problems.install(app)
-    for room in (fhir_api, decisions, cds_hooks, pages):
+    auth.install(app, house.settings)
+    for room in (health, metrics, fhir_api, decisions, cds_hooks, auth, pages):
         app.register_blueprint(room.blueprint)
+    contract.install(app)
     return app

@@ -1,135 +1,220 @@
-"""The contract: `openapi.yaml` is read once, and what comes in is held against it before any view looks at it.
+"""The contract: `openapi.yaml` is read once, every operation of it is bound to its view, and requests are held to it.
 
-Bodies and query parameters that the file does not allow are refused with a BadInputError that names the place and the
-broken keyword, never the value. Unknown members of a body pass, as CDS Hooks asks; unknown query parameters do not.
+An operation's id is the name of its view as Flask knows it (`fhir.search_tasks`). The app does not start while a route
+has no operation or an operation no route. Of what comes in, parameters, media types and forms are held against the
+file before any view runs; a view that parses JSON hands the value to `held`. What is refused names the place and the
+broken keyword, never the value. Unknown members of a body pass, as CDS Hooks asks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import jsonschema_rs
-from werkzeug.datastructures import MultiDict
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import UnsupportedMediaType
 
+from adapters.http.parameters import Check, Parameter, in_headers, in_path, queried
 from adapters.settings import ROOT
 from pathway import strict_yaml
-from pathway.errors import BadInputError
+from pathway.errors import BadInputError, PathwayError
 
 FILE: Final = ROOT / "openapi.yaml"
-_NUMBER: Final = re.compile(r"[0-9]{1,9}")
+METHODS: Final = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+FORM: Final = "application/x-www-form-urlencoded"
+HTML: Final = "text/html"
+_BOUND: Final = "pathway.operations"
 _SAID: Final = {
     "required": "a required member is missing",
     "type": "not of the type that belongs here",
     "format": "not in the form that belongs here",
     "enum": "not one of the values that are known here",
     "pattern": "not in the form that belongs here",
+    "anyOf": "not in the form that belongs here",
 }
-Check = Callable[[Any], Sequence[jsonschema_rs.ValidationError]]
+_ISSUE: Final = {
+    "required": "required",
+    "enum": "code-invalid",
+    "format": "value",
+    "pattern": "value",
+    "anyOf": "value",
+}
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """One query parameter: its JSON type, whether it is a comma list, and its compiled schema."""
+class Operation:
+    """One method of one path: its parameters by place and name, its bodies by media type, its answers by status."""
+
+    id: str
+    path: str
+    method: str
+    parameters: Mapping[str, Mapping[str, Parameter]]
+    bodies: Mapping[str, Body]
+    answers: Mapping[str, Json]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it answers people, with HTML."""
+        return any(HTML in answer.get("content", ()) for answer in self.answers.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What one media type may hold: the name of its schema, the schema, and its compiled form."""
 
     name: str
-    type: str
-    required: bool
-    default: Any
+    schema: Json
     check: Check
-    said: str
 
 
 class Contract:
-    """The parsed file with its schemas compiled. Threads may share it."""
+    """The parsed file with its schemas compiled, once for each operation. Threads may share it."""
 
     def __init__(self, path: Path = FILE) -> None:
-        self.document: Mapping[str, Any] = strict_yaml.read_file(path, path.parent)
-        self._bodies = {name: self._compiled(f"#/components/schemas/{name}") for name in self._schemas()}
-        self._names = frozenset(_property_names(self._schemas()))
-        self._queries: dict[str, tuple[Parameter, ...]] = {}
-        for address, operations in self.document["paths"].items():
-            self._queries[address] = tuple(self._parameters(operations.get("get", {})))
+        self.document: Json = strict_yaml.read_file(path, path.parent)
+        self._schemas: Json = self.document["components"]["schemas"]
+        self._names = frozenset(_property_names(self._schemas))
+        self._named = {name: self.compiled({"$ref": f"#/components/schemas/{name}"}) for name in self._schemas}
+        self.operations: dict[tuple[str, str], Operation] = {
+            (address, method.upper()): self._operation(address, method, raw)
+            for address, item in self.document["paths"].items()
+            for method, raw in item.items()
+            if method in METHODS
+        }
+        """By path and method, in the file's order."""
 
-    def _schemas(self) -> Mapping[str, Any]:
-        return self.document["components"]["schemas"]
-
-    def _compiled(self, pointer: str) -> Check:
-        return self._check({"$ref": pointer})
-
-    def _check(self, schema: Mapping[str, Any]) -> Check:
-        whole = {**schema, "components": {"schemas": self._schemas()}}
-        validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    def compiled(self, schema: Json) -> Check:
+        """A schema of the file, ready to be asked again and again."""
+        validator = jsonschema_rs.Draft202012Validator(
+            {**schema, "components": {"schemas": self._schemas}}, validate_formats=True
+        )
         return lambda value: list(validator.iter_errors(value))
 
-    def _parameters(self, operation: Mapping[str, Any]) -> list[Parameter]:
-        found: list[Parameter] = []
-        for raw in operation.get("parameters", ()):
-            body = self._resolved(raw)
-            if body["in"] == "query":
-                schema = body["schema"]
-                found.append(
-                    Parameter(
-                        name=body["name"],
-                        type=schema["type"],
-                        required=body.get("required", False),
-                        default=schema.get("default"),
-                        check=self._check(schema),
-                        said=body["description"],
-                    )
-                )
-        return found
+    def resolved(self, node: Json) -> Json:
+        """A node, or what its reference leads to."""
+        while "$ref" in node:
+            target: Any = self.document
+            for step in node["$ref"].removeprefix("#/").split("/"):
+                target = target[step]
+            node = target
+        return node
 
-    def _resolved(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        return self.document["components"]["parameters"][raw["$ref"].rpartition("/")[2]] if "$ref" in raw else raw
+    def _operation(self, address: str, method: str, raw: Json) -> Operation:
+        places: dict[str, dict[str, Parameter]] = {"query": {}, "path": {}, "header": {}}
+        for given in raw.get("parameters", ()):
+            parameter = self._parameter(self.resolved(given))
+            places[parameter.place][parameter.name] = parameter
+        content = self.resolved(raw.get("requestBody", {})).get("content", {})
+        return Operation(
+            id=raw.get("operationId", ""), path=address, method=method.upper(), parameters=places,
+            bodies={media_type: self._body(media_type, one["schema"]) for media_type, one in content.items()},
+            answers={status: self.resolved(answer) for status, answer in raw["responses"].items()},
+        )  # fmt: skip
+
+    def _parameter(self, body: Json) -> Parameter:
+        schema = body["schema"]
+        return Parameter(
+            name=body["name"], place=body["in"], type=schema["type"], required=body.get("required", False),
+            default=schema.get("default"), check=self.compiled(schema), said=body["description"],
+        )  # fmt: skip
+
+    def _body(self, media_type: str, schema: Json) -> Body:
+        name = schema["$ref"].rpartition("/")[2] if "$ref" in schema else media_type
+        return Body(name, self.resolved(schema), self.compiled(schema))
 
     def body(self, schema: str, value: Any, where: str) -> None:
         """Raise BadInputError for the first fault of a parsed body against a named schema."""
-        for error in self._bodies[schema](value):
+        self.refuse_first(self._named[schema], schema, value, where)
+
+    def refuse_first(self, check: Check, name: str, value: Any, where: str) -> None:
+        """Raise BadInputError for the first fault that a check finds; `name` is the schema's."""
+        for error in check(value):
             keyword = str(error.schema_path[-1])
             what = _SAID.get(keyword, f"breaks the contract ({keyword})")
             if keyword in ("required", "dependentRequired"):  # the name comes from our own schema
                 what = f"{_SAID['required']}: {error.kind.value}"
             place = ".".join([where, *(self._shown(step) for step in error.instance_path)])
-            raise BadInputError(what, where=place, fix=f"See {schema} in openapi.yaml", code=_issue(keyword))
+            code = _ISSUE.get(keyword, "structure")
+            raise BadInputError(what, where=place, fix=f"See {name} in openapi.yaml", code=code)
 
     def _shown(self, step: str | int) -> str:
         """A step of a path: an index, or a name of ours; what else came as a key may be anything."""
         return str(step) if isinstance(step, int) or step in self._names else "?"
 
-    def query(self, address: str, given: MultiDict[str, str]) -> dict[str, Any]:
-        """The query of a request to an address of the contract, by name, defaults filled in; strings, ints or lists."""
-        known = {parameter.name: parameter for parameter in self._queries[address]}
-        for name, values in given.lists():
-            if name not in known:
-                raise BadInputError(
-                    "an unknown search parameter", fix=f"Known here: {', '.join(known) or 'none'}", code="not-supported"
-                )
-            if len(values) > 1:
-                raise BadInputError("given more than once", where=name, fix="Give it once, a list with commas")
-        return {name: _value(parameter, given.get(name)) for name, parameter in known.items()}
+
+@cache
+def contract() -> Contract:
+    """The contract of this service, read on first use."""
+    return Contract()
 
 
-def _value(parameter: Parameter, raw: str | None) -> Any:
-    if raw is None:
-        if parameter.required:
-            raise BadInputError(
-                f"{parameter.name} is required", why="nothing is listed across patients here",
-                fix=parameter.said, code="required",
-            )  # fmt: skip
-        return parameter.default
-    value: Any = raw
-    if parameter.type == "array":
-        value = raw.split(",")
-    elif parameter.type == "integer":
-        value = int(raw) if _NUMBER.fullmatch(raw) else None
-    if parameter.check(value):
-        raise BadInputError("not a value that is known here", where=parameter.name, fix=parameter.said, code="value")
+def install(app: Flask) -> None:
+    """Bind every route of an app, which must all be registered, and hold each request to its operation.
+
+    Raises PathwayError that names each route without an operation of its id, and each operation without a route.
+    """
+    operations = dict(contract().operations)
+    bound: dict[tuple[str, str], Operation] = {}
+    faults: list[str] = []
+    for rule in app.url_map.iter_rules():
+        address = re.sub(r"<(?:[^<>:]+:)?(\w+)>", r"{\1}", rule.rule)
+        for method in sorted((rule.methods or set()) - {"HEAD"}):  # HEAD is GET without the body, RFC 9110
+            operation = operations.pop((address, method), None)
+            if operation is None or operation.id != rule.endpoint:
+                faults.append(f"{method} {address} wants operationId {rule.endpoint}")
+            else:
+                bound[rule.endpoint, method] = operation
+    faults += [f"{method} {address} has no route" for address, method in operations]
+    if faults:
+        why, fix = "; ".join(faults), "Bring the file and the routes together"
+        raise PathwayError("the routes are not those of the contract", where=FILE.name, why=why, fix=fix)
+    app.extensions[_BOUND] = bound
+    app.before_request(_hold)
+
+
+def operation() -> Operation | None:
+    """The operation that the present request calls; None where its address or its method is not one of ours."""
+    method = "GET" if request.method == "HEAD" else request.method
+    return current_app.extensions.get(_BOUND, {}).get((request.endpoint, method))
+
+
+def _hold() -> None:
+    """Parameters into `g.query` and `g.headers`; a body only of a type that is taken, a form by its schema too."""
+    called = operation()
+    if called is None:
+        return
+    in_path(called.parameters["path"], request.view_args or {})
+    g.query = queried(called.parameters["query"], request.args, strangers=called.method not in ("GET", "HEAD"))
+    g.headers = in_headers(called.parameters["header"], request.headers)
+    if called.bodies and request.mimetype not in called.bodies:
+        raise UnsupportedMediaType
+    if called.bodies and request.mimetype == FORM:
+        held(_form(called.bodies[FORM].schema), "form")
+
+
+def held(value: Any, where: str = "body") -> Any:
+    """The parsed body of the present request, as its operation promises it; BadInputError for its first fault."""
+    called = operation()
+    if called is not None:
+        body = called.bodies[request.mimetype]
+        contract().refuse_first(body.check, body.name, value, where)
     return value
+
+
+def _form(schema: Json) -> dict[str, Any]:
+    """The fields of a form as sent; an empty one counts as not filled in, a list is what the schema calls an array."""
+    types = {name: field.get("type") for name, field in schema.get("properties", {}).items()}
+    fields = {
+        name: values if types.get(name) == "array" else values[0]
+        for name, values in request.form.lists()
+    }  # fmt: skip
+    return {name: value for name, value in fields.items() if value != ""}
 
 
 def _property_names(node: Any) -> Iterator[str]:
@@ -142,15 +227,3 @@ def _property_names(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for child in node:
             yield from _property_names(child)
-
-
-def _issue(keyword: str) -> str:
-    return {"required": "required", "enum": "code-invalid", "format": "value", "pattern": "value"}.get(
-        keyword, "structure"
-    )
-
-
-@cache
-def contract() -> Contract:
-    """The contract of this service, read on first use."""
-    return Contract()

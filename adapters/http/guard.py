@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, Response, current_app, g, request
 
+from adapters.http.metrics import NOWHERE, metrics
 from adapters.settings import Settings
 from pathway.errors import BadInputError
 
@@ -67,9 +68,10 @@ def _end(answer: Response) -> Response:
         answer.headers.setdefault(name, value)
     answer.headers["X-Request-Id"] = request_id()
     # The route, not the address, and no method of one's own making: both could hold a patient's data.
-    route = request.url_rule.rule if request.url_rule else "-"
+    route = request.url_rule.rule if request.url_rule else NOWHERE
     method = request.method if request.method in METHODS else "-"
     spent = time.monotonic() - g.get("began", time.monotonic())
+    metrics().answered(route, method, answer.status_code, spent)
     _LOG.info(
         "request", request_id=request_id(), method=method, route=route, status=answer.status_code,
         ms=round(spent * 1000, 1), **g.get("notes", {}),

@@ -1,11 +1,11 @@
-"""Which media type comes in and which goes out. FHIR JSON only; a browser that takes anything gets it too."""
+"""Which media type goes out: FHIR JSON only; a browser that takes anything gets it too."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from flask import request
-from werkzeug.exceptions import NotAcceptable, UnsupportedMediaType
+from werkzeug.exceptions import NotAcceptable
 
 from adapters.http.problems import FHIR_JSON
 
@@ -42,10 +42,3 @@ def _wanted(text: str) -> tuple[str, str]:
     name, *parameters = (part.strip() for part in text.lower().split(";"))
     versions = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("fhirversion=")]
     return name, versions[0] if versions else ""
-
-
-def sent_json(*accepted: str) -> bytes:
-    """The body as it came. UnsupportedMediaType (415) for a content type not accepted, 413 if it is too long."""
-    if request.mimetype not in accepted:
-        raise UnsupportedMediaType
-    return request.get_data(cache=False)

@@ -7,21 +7,54 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from types import FrameType
 from typing import Any, Final
 
+import structlog
 from flask import Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask
 
+from adapters.fhir import strict_json
+from adapters.http.auth.demo import BIND
+from adapters.http.guard import HEADERS
+from adapters.http.problems import FHIR_JSON, refused
 from pathway.errors import BadInputError
 
 CONNECTIONS: Final = 1000
 THREADS: Final = 8
 IDLE_SECONDS: Final = 60
 DRAIN_SECONDS: Final = 20
-_WIDER: Final = 4  # waitress refuses in plain text: what is a little too long still reaches the app, which speaks FHIR
+_WIDER: Final = 4  # what is a little too long still reaches the app, which logs and counts it
+
+_LOG = structlog.get_logger("pathway.http")
+
+
+class Refusal(ErrorTask):
+    """What waitress refuses before any app sees it, in our form. Its own text may repeat the request."""
+
+    request: Any
+
+    def execute(self) -> None:
+        """Answer and close the connection."""
+        status = int(self.request.error.code)
+        problem = refused(status)
+        body = strict_json.dumps(problem)
+        self.status = f"{status} {HTTPStatus(status).phrase}"
+        self.response_headers = [*HEADERS.items(), ("Content-Type", FHIR_JSON)]
+        self.content_length = len(body)
+        self.set_close_on_finish()
+        self.write(body)
+        _LOG.warning("refused", status=status)
+
+
+class Channel(HTTPChannel):
+    """A connection whose refusals are OperationOutcomes."""
+
+    error_task_class = Refusal
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -30,12 +63,14 @@ def serve(app: Flask, host: str, port: int) -> None:
     Raises BadInputError for an address that others could reach, or that cannot be had.
     """
     _refuse_outside(host)
+    app.config[BIND] = host
     with _listening(host, port) as listener:
         server: Any = create_server(
             app, sockets=[listener], threads=THREADS, connection_limit=CONNECTIONS, channel_timeout=IDLE_SECONDS,
             max_request_body_size=_WIDER * app.config["MAX_CONTENT_LENGTH"], clear_untrusted_proxy_headers=True,
             ident=None,
         )  # fmt: skip
+        server.channel_class = Channel
         _run(server)
 
 
@@ -51,7 +86,7 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _refuse_outside(host: str) -> None:
-    """There is no sign-in yet: whoever reaches the port reads every patient."""
+    """People sign in, programs do not yet: whoever reaches the port reads every patient through the APIs."""
     try:
         inside = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -59,7 +94,7 @@ def _refuse_outside(host: str) -> None:
     if not inside:
         raise BadInputError(
             "this service does not listen outside its own machine", where="host",
-            why="authentication is not built yet", fix="Use 127.0.0.1, and a proxy that signs people in",
+            why="programs need no sign-in yet", fix="Use 127.0.0.1, and a proxy that lets in only whom it knows",
         )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
-"""The use cases on a real database file: ingest, decide, reconcile, replay."""
+"""The use cases on a real database: ingest, decide, reconcile, replay."""
 
 from __future__ import annotations
 
 import json
 import random
-import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,10 @@ from pathway.decide import decide
 from pathway.errors import NotFoundError, PathwayError, ReplayError
 from pathway.ports import Stored
 from pathway.reconcile import Task
+from tests.databases import BACKENDS, made_empty, plainly
 from tests.world import (
     NOW,
+    FixedClock,
     book,
     candidate,
     case_of,
@@ -29,6 +31,21 @@ from tests.world import (
     settled,
     terms,
 )
+
+
+@pytest.fixture(params=BACKENDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database on which a test of this module runs: a file, and one on a server."""
+    with made_empty(request.param, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+def house(tmp_path: Path, database: str) -> Iterator[House]:
+    """A house on that database, whose clock stands until a test moves it."""
+    made = make_house(tmp_path, FixedClock(), database_url=database)
+    yield made
+    made.close()
 
 
 def tasks(house: House) -> list[Task]:
@@ -95,15 +112,14 @@ def test_a_decision_replays_on_its_own_release_whatever_the_rules_say_today(tmp_
         new.close()
 
 
-def test_a_decision_that_was_changed_fails_loudly(house: House, tmp_path: Path) -> None:
+def test_a_decision_that_was_changed_fails_loudly(house: House, database: str) -> None:
     made = ingest(house, candidate())
     forged = made.decision.body.replace(b'"outcome":"candidate"', b'"outcome":"defer"')
-    foreign = sqlite3.connect(tmp_path / "test.sqlite3")
-    for (name,) in foreign.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-        foreign.execute(f'DROP TRIGGER "{name}"')
-    foreign.execute("UPDATE decision SET body = ? WHERE id = ?", (forged, made.decision.id))
-    foreign.commit()
-    foreign.close()
+    disarm = "DROP TRIGGER decision_no_update"
+    if not database.startswith("sqlite"):
+        disarm = "ALTER TABLE decision DISABLE TRIGGER decision_append_only"
+    literal = f"x'{forged.hex()}'" if database.startswith("sqlite") else f"'\\x{forged.hex()}'::bytea"
+    plainly(database, disarm, f"UPDATE decision SET body = {literal} WHERE id = '{made.decision.id}'")
     with pytest.raises(ReplayError, match="does not come out the same"):
         house.service.replay(made.decision.id)
 

@@ -11,11 +11,13 @@ from adapters.bootstrap import House
 from adapters.fhir.bundles import owner_of
 from adapters.fhir.client import FhirServer, listed
 from adapters.fhir.deliver import Reader
+from adapters.fhir.known_chart import SHARED
 from adapters.http.cds_hooks.call import Call
 from adapters.http.cds_hooks.cards import cards
 from adapters.http.cds_hooks.detail import Guidance
 from adapters.http.cds_hooks.gaps import CODE, GapReader
 from adapters.http.cds_hooks.gather import Gathered, gather, refuse_without
+from adapters.http.events import Watch, decided
 from adapters.http.guard import note
 from pathway.chart import ChartResource, SetAside, patient_key
 
@@ -25,7 +27,8 @@ FETCH_SHARE: Final = 0.8
 
 def answer(house: House, call: Call, began: float) -> list[dict[str, Any]]:
     """The cards of a call that began at an instant of `time.monotonic`. Raises as `gather` does."""
-    watch = _Watch()
+    watch = Watch(began)
+    watch.lap("parse")
     gathered = _gather(house, call, began)
     watch.lap("gather")
     now = house.clock.now()
@@ -40,7 +43,8 @@ def answer(house: House, call: Call, began: float) -> list[dict[str, Any]]:
     watch.lap("decide")
     record = service.log(made, good, trigger=call.service.hook, actor=call.user_id, hook_instance=call.instance)
     watch.lap("log")
-    rule_sets = {machine.rule_set.id: machine.rule_set for machine in service.machines}
+    decided(record, made.decision.body)
+    rule_sets = {rule_set.id: rule_set for rule_set in made.rule_sets}
     shown = cards(Guidance(made.decision.body, rule_sets), record.id, house.settings.public_url.rstrip("/"))
     watch.lap("card")
     note(decision=record.id, resources=len(good), unusable=len(unusable), gaps=len(gaps), cards=len(shown))
@@ -64,7 +68,7 @@ def _read(
     aside = [
         SetAside(place, "invalid", "it does not say whose record it is")
         for place, body in rows
-        if isinstance(body, Mapping) and not owner_of(body)
+        if isinstance(body, Mapping) and not owner_of(body) and body.get("resourceType") not in SHARED
     ]
     nameless = {item.where for item in aside}
     good, invalid = reader.resources(row for row in rows if row[0] not in nameless)
@@ -75,15 +79,3 @@ def _read(
     }
     refuse_without(required, dict.fromkeys(sorted(empty), "none of its records can be used"))
     return good, aside
-
-
-class _Watch:
-    """Puts the milliseconds of each stage on the log line of the request."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-
-    def lap(self, stage: str) -> None:
-        now = time.monotonic()
-        note(**{f"{stage}_ms": round((now - self._since) * 1000, 1)})
-        self._since = now

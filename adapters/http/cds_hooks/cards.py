@@ -44,7 +44,7 @@ def cards(guidance: Guidance, decision_id: str, public_url: str) -> list[Json]:
     rows = _current(guidance)
     if not rows and not guidance.emergencies:
         return []
-    links = [{"label": "The decision in full", "url": f"{public_url}/decisions/{decision_id}", "type": "absolute"}]
+    links = [{"label": "The decision in full", "url": f"{public_url}/records/{decision_id}", "type": "absolute"}]
     suggestions = _suggestions(guidance, decision_id)
     card: Json = {
         "uuid": _uuid(decision_id, "card"),

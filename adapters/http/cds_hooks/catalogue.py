@@ -20,7 +20,11 @@ _SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+\?(.+)")
 _TOKEN: Final = re.compile(r"\{\{(.*?)\}\}")
 _TOKENS: Final = {"patient-view": frozenset({"context.userId", "context.patientId", "context.encounterId"})}
 _PARAMETERS: Final = frozenset({"patient", "code", "category", "status", "date", "_count", "_sort"})
-_OBSERVED: Final = ("finding", "pain-score-0-10")  # the value sets that adapters.fhir.findings reads codes by
+_OBSERVED: Final = (
+    "finding",
+    "pain-score-0-10",
+    "bone-density",
+)  # the value sets that adapters.fhir.findings reads codes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def _candidacy() -> HookService:
             "encounters": f"Encounter{of_patient}",
             "allergies": f"AllergyIntolerance{of_patient}",
             "requests": f"ServiceRequest{of_patient}",
+            "coverage": f"Coverage{of_patient}&status=active",
         },
         required=frozenset({"patient", "conditions", "observations"}),
     )

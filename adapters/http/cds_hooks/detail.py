@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.http.cds_hooks.markdown import plain
+from pathway.applicability import PAYER
 from pathway.canonical import parse_instant
 from pathway.facts import Fact, Reason
 from pathway.kleene import explain
@@ -76,7 +77,30 @@ def _lines(guidance: Guidance, rows: Sequence[Row]) -> Iterator[str]:
         yield ""
     for row in rows:
         yield from _level(guidance, row)
+    yield from _coverage(guidance, {row["level"] for row in rows})
     yield from _not_looked_at(guidance)
+
+
+def _coverage(guidance: Guidance, levels: Set[str]) -> Iterator[str]:
+    """What a payer would ask for, apart from the verdicts and below them; silent where nobody knows of a payer."""
+    lines = [_covered(guidance, row) for row in guidance.body["levels"] if "lcd" in row and row["level"] in levels]
+    for entry in guidance.body.get("choices", ()):
+        if levels and not entry["chosen"] and all(item["datum"] != PAYER for item in entry["missing"]):
+            asks = "".join(f". {plain(item['say'])}" for item in entry["missing"])
+            lines.append(f"- {verdict(entry).capitalize()}: {plain(entry['reason'])}{asks}.")
+    if lines:
+        yield "### Coverage: what the payer asks for, no reason for or against care"
+        yield ""
+        yield from lines
+        yield ""
+
+
+def _covered(guidance: Guidance, row: Row) -> str:
+    """One level under one determination on one line: number, draft, verdict, and what would have to be got."""
+    asks = dict.fromkeys(plain(item["say"]) for item in row["missing"])
+    missing = f" Missing: {'; '.join(asks)}." if asks else ""
+    policy = plain(guidance.release(row["policy"]))
+    return f"- {name(row)}: **{verdict(row)}** by LCD {plain(row['lcd'])}. {plain(row['reason'])}.{missing} {policy}."
 
 
 def _level(guidance: Guidance, row: Row) -> Iterator[str]:

@@ -14,15 +14,17 @@ from typing import Final
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside
 from pathway.episodes import Episode
-from pathway.facts import Reason, Sheet, unknown
+from pathway.facts import Fact, Interval, Reason, Sheet, unknown
 from pathway.ports import FactBuilder
 
 CODE: Final = "not-retrieved"
 SILENCE: Final[Mapping[str, frozenset[str]]] = {
     "procedures": frozenset({"cement-on-record", "cement-before-onset"}),
     "encounters": frozenset({"hospitalised"}),
+    "allergies": frozenset({"cement-allergy"}),
+    "requests": frozenset({"levels-planned"}),
 }
-"""By prefetch key the data whose `false` rests on nothing having been found."""
+"""By prefetch key the data whose `false`, or whose number without a source, rests on nothing having been found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,12 @@ class GapReader:
         )
 
 
+def _rests_on_silence(fact: Fact) -> bool:
+    return fact.value is False or (isinstance(fact.value, Interval) and not fact.sources)
+
+
 def _doubt(sheet: Sheet, doubted: frozenset[str]) -> Sheet:
-    silent = {name for name in doubted & sheet.facts.keys() if sheet.facts[name].value is False}
+    silent = {name for name in doubted & sheet.facts.keys() if _rests_on_silence(sheet.facts[name])}
     facts = {
         name: unknown(name, Reason.NOT_RETRIEVED) if name in silent else fact for name, fact in sheet.facts.items()
     }

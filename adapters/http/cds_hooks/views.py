@@ -11,7 +11,7 @@ from adapters.fhir.client import origin
 from adapters.http.cds_hooks.answer import answer
 from adapters.http.cds_hooks.call import read_call
 from adapters.http.cds_hooks.catalogue import services
-from adapters.http.negotiation import JSON, sent_json
+from adapters.http.negotiation import JSON
 from adapters.http.rooms import house
 
 blueprint = Blueprint("cds_hooks", __name__, url_prefix="/cds-services")
@@ -27,12 +27,12 @@ def discover() -> Response:
 @blueprint.post("/<service>")
 def call(service: str) -> Response:
     """One hook call."""
-    made = read_call(service, sent_json(JSON), house().settings.max_body_bytes)
+    made = read_call(service, request.get_data(cache=False), house().settings.max_body_bytes)
     return _json({"cards": answer(house(), made, g.began)})
 
 
 @blueprint.route("", methods=["OPTIONS"])
-@blueprint.route("/<service>", methods=["OPTIONS"])
+@blueprint.route("/<service>", methods=["OPTIONS"], endpoint="preflight_call")
 def preflight(service: str = "") -> Response:
     """What a browser may send: the headers that say so are added to every answer here."""
     return Response(status=204)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from http import HTTPStatus
 from typing import Any, Final
 
 from adapters.bootstrap import House
 from adapters.fhir.deliver import Entry, Parcel
+from adapters.http.contract import held
+from adapters.http.events import Watch, decided
 from adapters.http.guard import note
 from adapters.http.problems import outcome
 from pathway.canonical import instant
@@ -21,13 +24,16 @@ ACTOR: Final = "unauthenticated"
 
 def submit(house: House, data: bytes) -> Json:
     """Keep what was sent, decide, and answer with a Bundle. Raises BadInputError for what is refused whole."""
-    now = house.clock.now()
-    parcel = house.reader(now).submission(data, "body", house.settings.max_body_bytes)
+    now, watch = house.clock.now(), Watch()
+    parcel = house.reader(now).submission(data, "body", house.settings.max_body_bytes, held)
+    watch.lap("read")
     submission = Submission(str(uuid.uuid4()), house.settings.source, DOOR, now, parcel.sha256)
     stored: dict[str, Stored] = {}
     for delivery in parcel.deliveries:
         made = house.service.ingest(delivery, submission, data, ACTOR)
         stored.update(made.stored)
+        watch.lap("ingest")
+        decided(made.decision, json.loads(made.decision.body))
         note(decision=made.decision.id, created=len(made.changes.created), updated=len(made.changes.updated))
     return _answer(parcel, stored, instant(now))
 

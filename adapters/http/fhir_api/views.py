@@ -7,7 +7,6 @@ from typing import Any, Final
 from flask import Blueprint, Response, g, request
 
 from adapters.fhir.from_plan import capability_statement, care_plan, searchset, task
-from adapters.http.contract import contract
 from adapters.http.fhir_api.search import (
     SEARCHES,
     care_plan_by_id,
@@ -17,8 +16,8 @@ from adapters.http.fhir_api.search import (
     tasks,
 )
 from adapters.http.fhir_api.submission import submit
-from adapters.http.negotiation import JSON, fhir_answer, sent_json
-from adapters.http.problems import FHIR_JSON, fhir
+from adapters.http.negotiation import fhir_answer
+from adapters.http.problems import fhir
 from adapters.http.rooms import house, own_url
 from pathway import __version__
 
@@ -28,17 +27,14 @@ _BASE: Final = "/fhir"
 
 @blueprint.before_request
 def _asked() -> None:
-    """Hold the query against the contract and settle the answer's media type before anything is done."""
-    g.query = {}
-    if request.method in ("GET", "HEAD") and request.url_rule is not None:
-        g.query = contract().query(request.url_rule.rule.replace("<", "{").replace(">", "}"), request.args)
+    """Settle the answer's media type before anything is done."""
     g.media_type = fhir_answer(g.query.get("_format"))
 
 
 @blueprint.post("")
 def take_in() -> Response:
     """A Bundle, or one resource: kept, decided on, and answered for entry by entry."""
-    return _answer(submit(house(), sent_json(FHIR_JSON, JSON)))
+    return _answer(submit(house(), request.get_data(cache=False)))
 
 
 @blueprint.get("/metadata")

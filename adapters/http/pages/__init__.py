@@ -1,3 +1,14 @@
-"""Pages for people: the start page and its stylesheet."""
+"""Pages for people: the work list, a patient, a decision, the rule sets.
 
-from adapters.http.pages.views import blueprint as blueprint
+They are rendered here; scripts only make them quicker. Every room has the same two files: `views` parse,
+call and render; `model` says what a page shows.
+"""
+
+from adapters.http.pages.decision import views as _decision
+from adapters.http.pages.frame import blueprint as blueprint
+from adapters.http.pages.patient import views as _patient
+from adapters.http.pages.rulesets import views as _rulesets
+from adapters.http.pages.start import views as _start
+from adapters.http.pages.worklist import views as _worklist
+
+ROOMS = (_start, _worklist, _patient, _decision, _rulesets)

@@ -12,7 +12,7 @@ INSTANCE = "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea"
 TYPES = {
     "patient": "Patient", "conditions": "Condition", "observations": "Observation", "imaging": "ImagingStudy",
     "reports": "DiagnosticReport", "procedures": "Procedure", "encounters": "Encounter",
-    "allergies": "AllergyIntolerance", "requests": "ServiceRequest",
+    "allergies": "AllergyIntolerance", "requests": "ServiceRequest", "coverage": "Coverage",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,13 +10,17 @@ from typing import Any
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
+from flask import Flask
 from flask.testing import FlaskClient
 
 from adapters.bootstrap import House, open_house
 from adapters.db import open_store
 from adapters.fhir import strict_json
 from adapters.http.app import create_app
+from adapters.http.auth import passwords
 from adapters.settings import Settings
+from tests.contract.answers import Held
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MakeHouse = Callable[..., House]
@@ -35,13 +40,35 @@ def _quiet() -> None:
     structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])
 
 
+@pytest.fixture(autouse=True)
+def _held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every answer in these tests is one that openapi.yaml promises."""
+    monkeypatch.setattr(Flask, "test_client_class", Held)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords hashed as weakly as argon2 lets: a real hash takes a core for a good while, as it should."""
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_HASHER", weak)
+    passwords._nobodys.cache_clear()
+
+
+@contextmanager
+def opened_house(path: Path, **settings: Any) -> Iterator[House]:
+    """The shipped rules over an empty database of SQLite at a path; settings by name."""
+    house = open_house(Settings(_env_file=None, database_url=f"sqlite:///{path}", **settings), StandingClock())
+    try:
+        yield house
+    finally:
+        house.close()
+
+
 @pytest.fixture(scope="session")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The shipped rules compiled once, over an empty database that no test writes to."""
-    path = tmp_path_factory.mktemp("house") / "empty.db"
-    house = open_house(Settings(_env_file=None, database_url=f"sqlite:///{path}"), StandingClock())
-    yield house
-    house.close()
+    with opened_house(tmp_path_factory.mktemp("house") / "empty.db") as house:
+        yield house
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -57,7 +58,7 @@ def test_every_card_says_that_the_rules_are_drafts_where_anyone_looks(ask: Ask) 
     (card,) = ask(candidate("p1", NOW))
     assert card["source"]["label"] == "Pathway, draft rules: not approved for clinical use"
     assert card["detail"].startswith("**Draft rules: not approved for clinical use.**")
-    assert "Policy candidacy 0.1.0 (draft: not approved for clinical use)." in card["detail"]
+    assert "Policy candidacy 0.2.0 (draft: not approved for clinical use)." in card["detail"]
 
 
 def test_the_most_pressing_level_leads_and_the_others_are_counted(ask: Ask) -> None:
@@ -144,7 +145,7 @@ def test_what_comes_next_is_told_for_its_level(ask: Ask) -> None:
     assert "Next: Operator's review of a candidate." in card["detail"]
 
 
-@pytest.mark.parametrize("key", ["procedures", "encounters", "imaging", "reports", "allergies", "requests"])
+@pytest.mark.parametrize("key", ["procedures", "encounters", "imaging", "reports", "allergies", "requests", "coverage"])
 def test_what_could_not_be_had_is_named(ask: Ask, key: str) -> None:
     (card,) = ask(candidate("p1", NOW), key)
     assert f"Could not be retrieved: {key} (not sent; no fhirServer was named)" in card["detail"]
@@ -175,10 +176,24 @@ def test_an_unknown_stay_in_hospital_is_unknown_and_not_a_no(ask: Ask, house: Ho
     assert body["facts"]["patient"]["facts"]["hospitalised"] == {"unknown": "not-retrieved"}
 
 
+@pytest.mark.parametrize(("key", "datum"), [("requests", "levels-planned"), ("allergies", "cement-allergy")])
+def test_a_plan_or_an_allergy_that_could_not_be_had_is_unknown_and_not_derived_or_denied(
+    ask: Ask, house: House, key: str, datum: str
+) -> None:
+    def known(*without: str) -> Json:
+        ask(candidate("p1", NOW).finding("cement-allergy", "absent", 1), *without)
+        with house.store.read() as ledger:
+            return json.loads(ledger.decisions("local|p1")[0].body)["facts"]["patient"]["facts"][datum]
+
+    assert "value" in known()
+    assert known(key) == {"unknown": "not-retrieved"}
+
+
 def test_every_fact_that_speaks_from_silence_is_thought_of(opened: House) -> None:
     """A death is read from the Patient, and that key is required: it has no gaps."""
     said = {d.id for d in opened.vocabulary.data.values() if "statement about the record" in d.negative}
-    assert said - {"deceased"} | {"hospitalised"} == set().union(*SILENCE.values())
+    named = {"hospitalised", "cement-allergy", "levels-planned"}  # their silence is not the only way to a no
+    assert said - {"deceased"} | named == set().union(*SILENCE.values())
 
 
 def test_links_and_source_lead_to_the_public_address_only_where_there_is_one(make_house: MakeHouse) -> None:
@@ -191,7 +206,8 @@ def test_links_and_source_lead_to_the_public_address_only_where_there_is_one(mak
             (link,) = card["links"]
             assert link["type"] == "absolute"
             path = link["url"].removeprefix("https://pathway.example")
-            assert client.get(path).json["hookInstance"] == INSTANCE
+            assert client.get(path).location == f"/sign-in?next={quote(path, safe='')}"  # a page, for people
+            assert client.get(path.replace("/records/", "/decisions/")).json["hookInstance"] == INSTANCE
 
 
 def test_override_reasons_are_offered(ask: Ask) -> None:
@@ -256,6 +272,35 @@ def test_a_coverage_verdict_is_not_mixed_in(opened: House) -> None:
     (card,) = cards(Guidance(body, {"payer": known.rule_sets["candidacy"], **known.rule_sets}), INSTANCE, "")
     assert card["summary"] == "L1: candidate"
     assert "payer" not in json.dumps(card)
+
+
+def insured(place: str, payer: str = "original-medicare") -> Record:
+    """A candidate in hospital with severe pain, in a US state, with a payer."""
+    record = candidate("p1", NOW).encounter("IMP", 1).place(place).coverage(payer).pain(9, 0.5)
+    return record.finding("pain-attribution", "this-fracture", 1, level="L1")
+
+
+def test_coverage_stands_below_the_verdict_with_its_number_and_that_it_is_a_draft(opened: House) -> None:
+    (card,) = cards(guidance(opened, insured("OH")), INSTANCE, "")
+    (plain_card,) = cards(guidance(opened, candidate("p1", NOW)), INSTANCE, "")
+    verdict, _, coverage = card["detail"].partition(
+        "### Coverage: what the payer asks for, no reason for or against care"
+    )
+    assert "### L1: candidate" in verdict
+    assert "- L1: **documentation missing** by LCD L38201." in coverage
+    assert "Instruct the patient to take part in an osteoporosis programme" in coverage
+    assert "coverage-cms-lcd-l38201 0.1.0 (draft: not approved for clinical use)" in coverage
+    assert (card["summary"], card["indicator"]) == (plain_card["summary"], plain_card["indicator"])
+    assert card["source"]["topic"]["code"] == "candidacy"
+
+
+def test_another_payer_is_one_line_and_an_unknown_one_none(opened: House) -> None:
+    (card,) = cards(guidance(opened, insured("OH", "medicare-advantage")), INSTANCE, "")
+    assert "- Not applicable: Who pays: medicare advantage." in card["detail"]
+    (card,) = cards(guidance(opened, candidate("p1", NOW).coverage("original-medicare")), INSTANCE, "")
+    assert "- Insufficient data: Where care is given is not known" in card["detail"]
+    (card,) = cards(guidance(opened, candidate("p1", NOW)), INSTANCE, "")
+    assert "### Coverage" not in card["detail"]
 
 
 def test_approved_rules_are_not_called_drafts(opened: House) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from flask.testing import FlaskClient
 from adapters.bootstrap import House
 from adapters.db.errors import StoreRefusedError, StoreUnavailableError
 from adapters.fhir.validate import check_written
+from adapters.http import problems
 from adapters.http.app import create_app
+from adapters.http.problems import FHIR_JSON
 from pathway.errors import (
     BadInputError,
     ChartMovedError,
@@ -21,7 +24,7 @@ from pathway.errors import (
     NotFoundError,
     ReplayError,
 )
-from tests.adapters.http.builders import call, candidate
+from tests.adapters.http.builders import INSTANCE, call, candidate, prefetch
 from tests.adapters.http.conftest import NOW
 
 CANARY = "Zyxwvut"
@@ -76,7 +79,9 @@ def failing(house: House, monkeypatch: pytest.MonkeyPatch) -> Any:
             yield
 
         monkeypatch.setattr(type(house.store), "read", read)
-        return create_app(house).test_client()
+        app = create_app(house)
+        app.test_client_class = FlaskClient  # some of these errors are none that this address knows
+        return app.test_client()
 
     return make
 
@@ -175,5 +180,94 @@ def test_what_is_taken_in_leaves_no_trace_in_the_log(client: FlaskClient) -> Non
         assert client.post("/cds-services/candidacy", json=call(CANARY, prefetch={
             "patient": None, "conditions": None, "observations": None,
         })).status_code == 200  # fmt: skip
-    assert len(log) == 3
+    assert [line["event"] for line in log] == ["decided", "request", "request", "decided", "request"]
     assert CANARY not in json.dumps(log)
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "status"),
+    [("GET", "/nowhere", 404), ("GET", "/sign-in?stranger=1", 400), ("DELETE", "/sign-in", 405)],
+)
+def test_a_browser_reads_a_page(client: FlaskClient, method: str, address: str, status: int) -> None:
+    answer = client.open(address, method=method, headers=BROWSER)
+    assert (answer.status_code, answer.mimetype) == (status, "text/html")
+    page = answer.get_data(as_text=True)
+    assert answer.headers["X-Request-Id"] in page
+    assert "<h1>" in page
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept": "*/*"}, {"Accept": "application/json"}])
+@pytest.mark.parametrize("address", ["/nowhere", "/sign-in?stranger=1"])
+def test_a_program_reads_an_operation_outcome_even_of_a_page(
+    client: FlaskClient, address: str, headers: dict[str, str]
+) -> None:
+    issue(client.get(address, headers=headers))
+
+
+@pytest.mark.parametrize(
+    "address", ["/fhir/Task?stranger=1", "/fhir/Task/none", "/decisions/none", "/cds-services?x=1"]
+)
+def test_a_browser_reads_an_operation_outcome_where_programs_are_served(client: FlaskClient, address: str) -> None:
+    answer = client.get(address, headers=BROWSER)
+    assert answer.mimetype == ("text/html" if answer.status_code == 404 and "decisions" in address else FHIR_JSON)
+
+
+def test_a_page_of_an_error_that_fails_itself_hides_nothing(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(problems, "render_template", fail)
+    answer = client.get("/nowhere", headers=BROWSER)
+    assert answer.status_code == 404
+    assert issue(answer)["details"]["text"] == "Not Found"
+
+
+@pytest.mark.parametrize("accept", [FHIR_JSON, BROWSER["Accept"]])
+def test_while_the_database_is_away_every_address_says_so_with_503(house: House, accept: str) -> None:
+    client = create_app(house).test_client()
+    client.post("/fhir", json=candidate("p1", NOW).bundle())
+    house.store.close()
+    Path(house.settings.database_url.removeprefix("sqlite:///")).unlink()
+    body = candidate("p1", NOW).bundle()
+    for answer in (
+        client.get("/fhir/Task", headers={"Accept": f"{FHIR_JSON}, {accept}"}),
+        client.get("/fhir/CarePlan?patient=p1", headers={"Accept": f"{FHIR_JSON}, {accept}"}),
+        client.get(f"/decisions/{INSTANCE}", headers={"Accept": accept}),
+        client.post("/fhir", json=body),
+        client.post("/cds-services/candidacy", json=call("p1", prefetch=prefetch(candidate("p1", NOW)))),
+    ):
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "5"
+        assert issue(answer)["code"] == "transient"
+    assert client.get("/fhir/metadata").status_code == 200
+
+
+def test_head_is_get_without_its_body(client: FlaskClient) -> None:
+    for address in ("/livez", "/fhir/metadata", "/fhir/Task", "/cds-services", "/readyz", "/metrics"):
+        got, head = client.get(address), client.head(address)
+        assert head.status_code == got.status_code == 200
+        assert head.mimetype == got.mimetype
+        assert head.get_data() == b""
+    assert client.head("/fhir/Task?status=nonsense").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("/fhir", "POST"),
+        ("/fhir/Task", "GET, HEAD"),
+        ("/metrics", "GET, HEAD"),
+        ("/cds-services", "GET, HEAD, OPTIONS"),
+        ("/cds-services/candidacy", "OPTIONS, POST"),
+    ],
+)
+def test_another_method_is_405_and_told_which_are_allowed(client: FlaskClient, address: str, allowed: str) -> None:
+    for method in ("DELETE", "PATCH", "PUT", "TRACE", "PROPFIND"):
+        answer = client.open(address, method=method)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+        assert issue(answer)["code"] == "not-supported"

@@ -86,7 +86,7 @@ def test_a_lone_resource_is_taken_too(send: Send) -> None:
         pytest.param(b'{"a": 1, "a": 2}', "structure", id="a key twice"),
         pytest.param(b'{"a": NaN}', "structure", id="NaN"),
         pytest.param(b"[" * 100, "too-costly", id="nested too deep"),
-        pytest.param(b"{}", "structure", id="no resourceType"),
+        pytest.param(b"{}", "required", id="no resourceType"),
         pytest.param(b'{"resourceType": "Bundle", "type": "batch"}', "required", id="an empty Bundle"),
         pytest.param(b'{"resourceType": "Spaceship", "id": "x"}', "structure", id="no type of R4"),
     ],

@@ -1,0 +1,1 @@
+"""The start page: leads everyone to the desk of their role."""

@@ -1,0 +1,34 @@
+// Makes the pages quicker to use; every page works without it.
+
+(() => {
+  const said = (text) => {
+    const place = document.getElementById("said");
+    if (place) place.textContent = text;
+  };
+
+  // A failed action must not look like a done one.
+  document.addEventListener("htmx:responseError", (event) => {
+    const status = event.detail.xhr.status;
+    said(
+      [400, 401, 403].includes(status)
+        ? "Not done: you are not signed in for this any more. Reload the page."
+        : `Not done: the service answered ${status}. Nothing was changed; try again.`,
+    );
+  });
+  document.addEventListener("htmx:sendError", () => said("Not done: the service cannot be reached. Try again."));
+  document.addEventListener("htmx:timeout", () => said("Not sure: the service did not answer. Reload the page."));
+
+  // j and k go through the tasks, except while somebody writes.
+  document.addEventListener("keydown", (event) => {
+    const step = { j: 1, k: -1 }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, select, textarea")) return;
+    const links = [...document.querySelectorAll(".task h3 a")];
+    if (!links.length) return;
+    const row = document.activeElement.closest(".task");
+    const here = row ? links.findIndex((link) => row.contains(link)) : step > 0 ? -1 : links.length;
+    const next = links[Math.min(Math.max(here + step, 0), links.length - 1)];
+    next.focus();
+    event.preventDefault();
+  });
+})();

@@ -1,0 +1,114 @@
+"""The views of the work list: the list, one task, and what a person does to it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import make_response, redirect, render_template, request, url_for
+from werkzeug import Response
+
+from adapters.http.auth import MAY, Area, needs
+from adapters.http.pages.frame import blueprint, is_part, reader, zone
+from adapters.http.pages.worklist.filters import OWNERS, PRIORITIES, Filters, read
+from adapters.http.pages.worklist.model import Full, Page, full, work_list
+from adapters.http.rooms import house
+from pathway.errors import ChartMovedError
+from pathway.people import OUTCOMES, Act, ActRefusedError
+from pathway.ports import Ledger
+
+_DONE: Final = {
+    Act.CLAIM: "You hold it now",
+    Act.RELEASE: "Released",
+    Act.COMPLETE: "Ended",
+    Act.DECLINE: "Declined",
+    Act.COMMENT: "Comment kept",
+}
+_CHOICES: Final = {"outcomes": OUTCOMES.values(), "priorities": PRIORITIES, "owners": OWNERS}
+
+
+@blueprint.get("/worklist")
+@needs(*MAY[Area.WORK_LIST])
+def worklist() -> str:
+    """The open tasks in their bands."""
+    filters = read(request.args)
+    with house().store.read() as ledger:
+        page = _page(ledger, filters)
+        opened = _full(ledger, filters.open) if filters.open in page.ids else None
+        said = _said(ledger)
+    return render_template("worklist.html", page=page, filters=filters, opened=opened, said=said, **_CHOICES)
+
+
+@blueprint.get("/tasks/<uuid:id>")
+@needs(*MAY[Area.PATIENT])
+def task(id: UUID) -> str:
+    """One task with its reasons and its history; for htmx the row of the list, in full or in short."""
+    filters = read(request.args)
+    with house().store.read() as ledger:
+        it = _full(ledger, str(id))
+        said = _said(ledger)
+    if is_part():
+        return _row(it, filters, unfold=bool(filters.open))
+    return render_template("task.html", it=it, row=it.row, filters=filters, said=said, **_CHOICES)
+
+
+@blueprint.post("/tasks/<uuid:id>")
+@needs(*MAY[Area.ACT])
+def act_on_task(id: UUID) -> Response:
+    """Do one act; then the row as it stands, or the page again. Somebody else's change is shown, never overwritten."""
+    act, filters = Act(request.form["act"]), read(request.form)
+    text, outcome = request.form.get("text", ""), request.form.get("outcome", "")
+    refused = ""
+    try:
+        house().service.act_on_task(str(id), act, reader(), int(request.form["version"]), text, outcome)
+    except (ActRefusedError, ChartMovedError) as error:
+        refused = f"Not done. {' '.join(_sentence(part) for part in (error.what, error.why, error.fix) if part)}"
+    if is_part():
+        return _part(str(id), act, filters, refused)
+    if refused:
+        with house().store.read() as ledger:
+            it = _full(ledger, str(id))
+        html = render_template("task.html", it=it, row=it.row, filters=filters, refused=refused, text=text, **_CHOICES)
+        return make_response(html, 409)
+    told = {"done": act.value, "task": str(id)}
+    if request.form.get("from") == "task":
+        return redirect(f"{url_for('pages.task', id=id)}?{urlencode(told)}", 303)
+    anchor = "" if act in (Act.COMPLETE, Act.DECLINE) else f"#task-{id}"
+    return redirect(f"{url_for('pages.worklist')}?{urlencode(filters.query(open='') | told)}{anchor}", 303)
+
+
+def _part(id: str, act: Act, filters: Filters, refused: str) -> Response:
+    """The row for htmx, with the counts of the bands and what is said aloud."""
+    with house().store.read() as ledger:
+        it = _full(ledger, id)
+        page = _page(ledger, filters)
+    said = refused or f"{_DONE[act]}: {it.row.task.title}"
+    row = _row(it, filters, unfold=bool(refused) or act is Act.COMMENT, refused=refused)
+    return make_response(row + render_template("_counts.html", page=page, said=said), 409 if refused else 200)
+
+
+def _row(it: Full, filters: Filters, *, unfold: bool, refused: str = "") -> str:
+    return render_template(
+        "_row.html", row=it.row, it=it if unfold else None, filters=filters, refused=refused, **_CHOICES
+    )
+
+
+def _page(ledger: Ledger, filters: Filters) -> Page:
+    return work_list(ledger, filters, reader(), house().clock.now(), zone())
+
+
+def _full(ledger: Ledger, id: str) -> Full:
+    return full(ledger, house().book, ledger.find_task(id), reader(), house().clock.now(), zone())
+
+
+def _said(ledger: Ledger) -> str:
+    """What the act before this page came to."""
+    done, id = request.args.get("done", ""), request.args.get("task", "")
+    if not done or not id:
+        return ""
+    return f"{_DONE[Act(done)]}: {ledger.find_task(id).title}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

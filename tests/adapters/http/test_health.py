@@ -1,0 +1,81 @@
+"""Alive, ready, and why not: each fault of the database or of the rules by its name, with what to do."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from adapters.bootstrap import House
+from adapters.http.app import create_app
+from adapters.settings import Settings
+from tests.adapters.http.conftest import opened_house
+
+
+def checks(client: FlaskClient, status: int) -> dict[str, dict[str, object]]:
+    answer = client.get("/readyz")
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    assert answer.json["ready"] is (status == 200)
+    assert answer.headers.get("Retry-After") == (None if status == 200 else "5")
+    return {check["name"]: check for check in answer.json["checks"]}
+
+
+def failing(client: FlaskClient) -> set[str]:
+    found = checks(client, 503)
+    assert all(check["ok"] or (check["what"] and check["fix"]) for check in found.values())
+    return {name for name, check in found.items() if not check["ok"]}
+
+
+def file_of(house: House) -> Path:
+    return Path(house.settings.database_url.removeprefix("sqlite:///"))
+
+
+def test_livez_answers(client: FlaskClient) -> None:
+    assert client.get("/livez").get_data() == b"ok"
+
+
+def test_a_house_in_order_is_ready(client: FlaskClient) -> None:
+    assert checks(client, 200) == {name: {"name": name, "ok": True} for name in ("database", "migrations", "rules")}
+
+
+def test_without_its_database_the_service_lives_and_is_not_ready(house: House, client: FlaskClient) -> None:
+    house.store.close()
+    file_of(house).unlink()
+    assert failing(client) == {"database", "migrations"}
+    assert client.get("/livez").status_code == 200
+
+
+def test_it_is_ready_again_once_the_database_is_back(house: House, client: FlaskClient) -> None:
+    house.store.close()
+    path = file_of(house)
+    path.rename(path.with_suffix(".away"))
+    assert failing(client) == {"database", "migrations"}
+    path.with_suffix(".away").rename(path)
+    checks(client, 200)
+
+
+@pytest.mark.parametrize("revision", ["0000", "ffff"])
+def test_a_database_of_another_version_is_not_ready(house: House, client: FlaskClient, revision: str) -> None:
+    with sqlite3.connect(file_of(house)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.close()
+    assert failing(client) == {"migrations"}
+
+
+def test_a_database_that_was_never_made_is_not_ready(house: House, client: FlaskClient) -> None:
+    with sqlite3.connect(file_of(house)) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    connection.close()
+    assert failing(client) == {"migrations"}
+
+
+def test_a_release_that_was_tampered_with_makes_unready_and_is_named(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(Settings(_env_file=None).rules, rules)
+    release = next((rules / "releases").glob("candidacy-*.json"))
+    release.write_bytes(release.read_bytes().replace(b"draft", b"daft!", 1))
+    with opened_house(tmp_path / "x.db", rules=rules, rules_from="releases") as house:
+        client = create_app(house).test_client()
+        assert failing(client) == {"rules"}
+        assert "candidacy" in str(checks(client, 503)["rules"]["what"])
