@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
-.PHONY: help install run test test-fast test-pythons test-core lint format types rules soak lock clean ci
+.PHONY: help install run test test-fast test-pythons test-core lint format types rules soak bench lock clean ci
 
 VENV ?= .venv
 PORT ?= 8000
@@ -102,6 +102,9 @@ rules: $(DEV) ## Check every rule file and run its cases
 
 soak: $(DEV) ## The long loops in full (`make test` runs a fiftieth of each)
 	PATHWAY_SOAK=1 $(PYTEST) -m slow
+
+bench: $(DEV) ## Measure: engines, deciding, hook calls, databases; writes docs/benchmarks.md (about 3 minutes)
+	$(BIN)/python -m bench
 
 lock: ## Write both lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	$(or $(PYTHON),$$(.ci/pythons | awk 'NR == 1 {print $$2}')) -m venv .venvs/lock
