@@ -13,7 +13,7 @@ from adapters.db.store import SqlStore, open_store
 from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
-from adapters.settings import Settings
+from adapters.settings import Settings, from_environment
 from pathway.in_force import Rules
 from pathway.leases import RulesInForce, Tell, silent
 from pathway.ports import Clock
@@ -66,7 +66,7 @@ class House:
 
 def open_house(settings: Settings | None = None, clock: Clock | None = None) -> House:
     """Load the rules, bring the database up to date, and wire the service. Raises PathwayError with what to mend."""
-    settings, clock = settings or Settings(), clock or SystemClock()
+    settings, clock = settings or from_environment(), clock or SystemClock()
     rules, terms = rules_in_force(settings, tell=_tell), Terminology.load()
     rules.look(clock.now())  # what cannot be used is said now, not at the first call
     upgrade(settings.database_url)

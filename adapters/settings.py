@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import difflib
+import json
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pathway.errors import BadInputError
 
 ROOT = Path(__file__).resolve().parents[1]
+PREFIX: Final = "PATHWAY_"
+_ALIKE: Final = 0.8  # SITE_RULE and SITE_RULES are; what an orchestrator sets for itself, such as PATHWAY_PORT, is not
 
 
 class Settings(BaseSettings):
     """What a site may set. Lists are given as JSON, such as `PATHWAY_FHIR_SERVERS='["https://ehr.example/fhir"]'`."""
 
-    model_config = SettingsConfigDict(env_prefix="PATHWAY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     database_url: str = Field(
         default=f"sqlite:///{ROOT / 'var' / 'pathway.sqlite3'}",
@@ -27,7 +35,7 @@ class Settings(BaseSettings):
     place_state: str = Field(
         default="", description="the US state where care is given (two letters), its Medicare area (jm) or elsewhere"
     )
-    policies: tuple[str, ...] = Field(
+    policies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("candidacy", "after-cement", "bone-health", "coverage-cms-lcd"),
         description="the rule sets that decide, in order; a family's name stands for all of its rule sets",
     )
@@ -36,9 +44,11 @@ class Settings(BaseSettings):
         default="releases", description="what decides: frozen releases, or the working files while rules are written"
     )
     site_rules: Path | None = Field(default=None, description="the file of the site's own numbers and switches")
-    fhir_servers: tuple[str, ...] = Field(default=(), description="FHIR bases that a hook's data may be fetched from")
-    hook_budget_seconds: float = Field(default=5.0, description="how long a hook call may take, in seconds")
-    max_body_bytes: int = Field(default=16 * 1024 * 1024, description="the largest request body, in bytes")
+    fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="FHIR bases that a hook's data may be fetched from"
+    )
+    hook_budget_seconds: float = Field(default=5.0, gt=0, description="how long a hook call may take, in seconds")
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, gt=0, description="the largest request body, in bytes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="what the log leaves out: everything below this level"
     )
@@ -47,6 +57,32 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         default=SecretStr(""), description="signs the forms of pages; made and kept beside the database if not given"
     )
+
+    @field_validator("policies", "fhir_servers", mode="before")
+    @classmethod
+    def _json_list(cls, given: Any) -> Any:
+        try:
+            found = json.loads(given) if isinstance(given, str) else given
+        except ValueError:
+            found = None
+        if not isinstance(found, list | tuple):
+            raise ValueError('not a list in JSON, such as ["one", "two"]')
+        return found
+
+    @field_validator("rules")
+    @classmethod
+    def _a_rule_book(cls, path: Path) -> Path:
+        if not (path / "vocabulary.yaml").is_file():
+            raise ValueError("no folder with a vocabulary.yaml")
+        return path
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("not an address such as https://pathway.clinic.example")
+        return url
 
     @field_validator("time_zone")
     @classmethod
@@ -63,3 +99,28 @@ class Settings(BaseSettings):
         if not name or "|" in name:
             raise ValueError("a source is a short name without |")
         return name
+
+
+def from_environment() -> Settings:
+    """The settings that the environment holds; BadInputError names the variable, and never repeats what it holds."""
+    _refuse_slips()
+    try:
+        return Settings()
+    except ValidationError as faults:
+        fault = faults.errors(include_input=False, include_context=False)[0]
+    field = str(fault["loc"][0])
+    raise BadInputError(
+        "this setting cannot be used", where=PREFIX + field.upper(), why=fault["msg"].removeprefix("Value error, "),
+        fix=f"It says {Settings.model_fields[field].description}",
+    )  # fmt: skip
+
+
+def _refuse_slips() -> None:
+    """A misspelt name would leave its default in force unseen: without its site layer, a site decides otherwise."""
+    known = [name.upper() for name in Settings.model_fields]
+    given = sorted(name.upper() for name in os.environ)
+    for name in (one.removeprefix(PREFIX) for one in given if one.startswith(PREFIX)):
+        meant = difflib.get_close_matches(name, known, 1, _ALIKE)
+        if meant and name not in known:
+            fix = f"Write {PREFIX}{meant[0]}, or unset it"
+            raise BadInputError("no setting has this name", where=PREFIX + name, fix=fix)

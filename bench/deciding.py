@@ -23,6 +23,7 @@ from pathway.canonical import sha256
 from pathway.case import Case
 from pathway.missing import Search
 from pathway.rulebook import load
+from pathway.service import Delivery
 from pathway.strata import Machine
 
 POLICIES: Final = ("candidacy", "coverage-cms-lcd")
@@ -39,11 +40,12 @@ _STAGES: Final[tuple[tuple[str, object, str], ...]] = (
 def tables(*, rounds: int = 7, charts: int = 40) -> list[Table]:
     """The whole with its spread, then where the time goes."""
     made = machines()
-    cases = [case_of(seed) for seed in range(charts)]
+    read = [_delivered(seed) for seed in range(charts)]
+    cases = [_case(delivery) for delivery in read]
     levels = {len(case.levels) for case in cases}
     paces = in_turns(
         {
-            "facts from the chart (before `decide`)": lambda n: case_of(n),
+            "facts from the chart (before `decide`)": lambda n: _case(read[n]),
             "`decide()`": lambda n: deciding.decide(cases[n], made),
             "`decide()`, canonical bytes and hash": lambda n: sha256(deciding.decide(cases[n], made).to_bytes()),
             "the same, nothing remembered of earlier cases": _fresh(cases),
@@ -83,11 +85,14 @@ def machines() -> tuple[Machine, ...]:
     return tuple(Machine(one) for one in load(Settings(_env_file=None).rules).choose(POLICIES))  # type: ignore[call-arg]
 
 
-def case_of(seed: int) -> Case:
-    """The facts of one chart."""
-    reader, facts = _readers()
-    data = strict_json.dumps(chart(f"p{seed}", 30, seed).bundle())
-    (delivery,) = reader.submission(data, "bench").deliveries
+def _delivered(seed: int) -> Delivery:
+    reader, _ = _readers()
+    (delivery,) = reader.submission(strict_json.dumps(chart(f"p{seed}", 30, seed).bundle()), "bench").deliveries
+    return delivery
+
+
+def _case(delivery: Delivery) -> Case:
+    _, facts = _readers()
     resources = [resource for resource, _ in delivery.resources]
     return facts.build(delivery.patient, resources, NOW, aside=delivery.set_aside)
 

@@ -2,12 +2,13 @@
 
 A family holds one rule set for each jurisdiction. Place decides which of them is asked: while it is unknown none can be
 chosen. The payer only rules out: while it is unknown the chosen rule set says itself that it is missing. What could not
-be chosen is never silent: every family leaves one entry that says what was chosen, or why nothing was.
+be chosen is never silent: every family leaves one entry that says what was chosen, or why nothing was. A place that
+none of those that run speaks about is answered with not applicable only if the whole family runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,20 +28,24 @@ class Choice:
     families: tuple[dict[str, Any], ...]
 
 
-def choose(case: Case, machines: Sequence[Machine]) -> Choice:
-    """The rule sets that speak about this person, by who pays and where care is given."""
+def choose(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]] = ()) -> Choice:
+    """The rule sets that speak about this person, by who pays and where care is given.
+
+    `not_run` are the configured ones that do not decide, each with its family.
+    """
     families: dict[str, list[RuleSet]] = {}
     for machine in machines:
         if machine.rule_set.applies_to:
             families.setdefault(machine.rule_set.family, []).append(machine.rule_set)
-    entries = {name: _entry(case, name, sets) for name, sets in families.items()}
+    absent = {name: [one["ruleSet"] for one in not_run if one.get("family") == name] for name in families}
+    entries = {name: _entry(case, name, sets, absent[name]) for name, sets in families.items()}
     run = {id for entry in entries.values() for id in entry["chosen"]}
     return Choice(
         tuple(m for m in machines if not m.rule_set.applies_to or m.rule_set.id in run), tuple(entries.values())
     )
 
 
-def _entry(case: Case, family: str, sets: Sequence[RuleSet]) -> dict[str, Any]:
+def _entry(case: Case, family: str, sets: Sequence[RuleSet], absent: Sequence[str]) -> dict[str, Any]:
     """What came of one family: `chosen`, `not-applicable`, or `insufficient-data` with what is missing."""
     facts = case.person.facts
     payer, place = facts[PAYER], facts[PLACE]
@@ -53,6 +58,9 @@ def _entry(case: Case, family: str, sets: Sequence[RuleSet]) -> dict[str, Any]:
         missing = [_missing(case, sets[0], id) for id in (PLACE, PAYER) if not facts[id].known]
         reason = "Where care is given is not known: none can be chosen"
         return {**entry, "outcome": "insufficient-data", "reason": reason, "missing": missing}
+    if not fitting and absent:
+        reason = f"Place of care: {_area(place.value)}; what may speak about it did not decide: {', '.join(absent)}"
+        return {**entry, "outcome": "insufficient-data", "reason": reason}
     if not fitting:
         return {**entry, "outcome": "not-applicable", "reason": f"Place of care: {_area(place.value)}"}
     reason = f"Place of care: {_area(place.value)}; who pays: {_words(payer.value) if payer.known else 'not known'}"

@@ -55,6 +55,11 @@ def patient_key(source: str, patient_id: str) -> str:
     return f"{source}|{patient_id}"
 
 
+def patient_id(key: str) -> str:
+    """The FHIR id in a patient's key."""
+    return key.partition("|")[2]
+
+
 def manifest(chart: Sequence[ChartResource]) -> bytes:
     """What a decision was made from: every resource by reference and hash, as canonical JSON, in one order."""
     return canonical([[r.reference, r.sha256] for r in sorted(chart, key=lambda r: (r.type, r.id))])

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pathway.applicability import choose
-from pathway.canonical import instant
+from pathway.canonical import instant, parse_instant
 from pathway.case import Case
+from pathway.chart import patient_id
 from pathway.conditions import leaves
 from pathway.decisions import FIRST, FORM, Decision
 from pathway.episodes import person_episode_id
@@ -48,7 +49,7 @@ def _body(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str
     levels: list[dict[str, Any]] = []
     treated: list[dict[str, Any]] = []
     wishes: list[Obligation] = []
-    choice = choose(case, machines)
+    choice = choose(case, machines, not_run)
     for machine in choice.machines:
         judged = machine.criteria(case)
         if machine.rule_set.recommendations:
@@ -87,7 +88,7 @@ def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
         Obligation(
             rule=raw["rule"], release=raw["release"], code=raw["code"], title=raw["title"], episode=raw["episode"],
             state=State(raw["state"]), levels=tuple(raw.get("levels", ())), anchor=raw["anchor"],
-            due_at=datetime.fromisoformat(raw["due"]), owner=raw["owner"], priority=raw["priority"],
+            due_at=parse_instant(raw["due"]), owner=raw["owner"], priority=raw["priority"],
             focus=raw["focus"], why=tuple(raw.get("why", ())), sources=tuple(raw.get("sources", ())),
             evidence=tuple(raw.get("evidence", ())),
         )
@@ -230,4 +231,4 @@ def _focus(case: Case, row: Judged) -> str:
     episode = case.episode(row.sheet.episode)
     if episode is not None and episode.sources:
         return episode.sources[0]
-    return f"Patient/{case.patient.partition('|')[2]}"
+    return f"Patient/{patient_id(case.patient)}"

@@ -96,7 +96,7 @@ class Rules:
         for one in found.values():
             if first and isinstance(one.fault, NotFoundError):
                 raise one.fault
-        not_run = [reason for id_ in dict.fromkeys(ids) if (reason := _not_run(id_, layer, found.get(id_)))]
+        not_run = [reason for id_ in dict.fromkeys(ids) if (reason := _not_run(id_, layer, found.get(id_), heads))]
         trouble += [
             Trouble(id_, str(one.fault), red=one.rule_set is None and not self._spare(id_, heads))
             for id_, one in found.items()
@@ -227,7 +227,7 @@ class Rules:
         working = self._working()
         if id_ not in working:
             fix = f"Known: {', '.join(sorted({*working, *releases.read_lock(self.root)}))}"
-            return NotFoundError(f"no rule set {id_!r}", where="PATHWAY_POLICIES", fix=fix)
+            return NotFoundError(f"no rule set {id_!r}", where="PATHWAY_POLICIES or --policy", fix=fix)
         fix = f"`pathway rules release {id_}`, or PATHWAY_RULES_FROM=working while you write it"
         return RuleBookError(f"{id_} is not frozen yet", fix=fix)
 
@@ -250,14 +250,16 @@ def _unreadable(id_: str, fault: Exception) -> RuleBookError:
     return RuleBookError(f"the releases of {id_} cannot be read", why=type(fault).__name__, fix=fix)
 
 
-def _not_run(id_: str, layer: Layer, found: _Found | None) -> Mapping[str, str] | None:
-    """What a decision says of a configured rule set that did not decide."""
+def _not_run(id_: str, layer: Layer, found: _Found | None, heads: Mapping[str, _Head]) -> Mapping[str, str] | None:
+    """What a decision says of a configured rule set that did not decide, with its family if it has one."""
+    head = heads.get(id_)
+    family = {"family": head.family} if head is not None and head.family not in ("", id_) else {}
     if (switch := layer.switch(id_)) is not None:
         why = f"switched off at this site on {switch.set_on}: {switch.reason}"
-        return {"ruleSet": id_, "code": "switched-off", "why": why}
+        return {"ruleSet": id_, "code": "switched-off", "why": why, **family}
     if found is None or found.rule_set is not None:
         return None
-    return {"ruleSet": id_, "code": "not-in-force", "why": found.fault.what if found.fault else ""}
+    return {"ruleSet": id_, "code": "not-in-force", "why": found.fault.what if found.fault else "", **family}
 
 
 def _period(rule_set: RuleSet) -> Period:

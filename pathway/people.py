@@ -11,6 +11,8 @@ holds, nobody else ends: they release it first, saying why.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +25,8 @@ from pathway.reconcile import Note, Task
 
 MOST_TEXT: Final = 2000
 """The longest comment or reason, in characters."""
+_NO_CONTROL: Final = re.compile(r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*")
+"""What a string of FHIR R4 may hold: of the control characters only tab and line ends."""
 
 
 class Role(StrEnum):
@@ -130,7 +134,7 @@ def act_event(before: Task, after: Task, act: Act, person: Person, text: str, ou
     """What a person did, for the history."""
     return TaskEvent(
         task=after.key, at=after.modified_at, actor=person.name, role=person.role, display=person.display, act=act,
-        before=before.status, after=after.status, version=after.version, text=text.strip(),
+        before=before.status, after=after.status, version=after.version, text=_words(text),
         outcome=outcome if after.outcome == outcome else "",
     )  # fmt: skip
 
@@ -157,17 +161,23 @@ def acts_for(role: Role, task: Task) -> frozenset[Act]:
 
 def act(task: Task, act: Act, person: Person, at: datetime, text: str = "", outcome: str = "") -> Task:
     """The task after an act, one version on. ActRefusedError for what is not allowed, saying what to do instead."""
-    text = text.strip()
-    if len(text) > MOST_TEXT:
-        raise OutOfTurnError(f"the text is longer than {MOST_TEXT} characters", fix="Shorten it")
-    if "\0" in text:
-        raise OutOfTurnError("the text holds a character that is none (NUL)", fix="Write it anew")
+    text = _words(text)
     _may(task, act, person)
     changed = _DOES[act](task, person, at, text, outcome)
     if text:
         author = f"{person.display} ({person.role})"
         changed = replace(changed, notes=(*changed.notes, Note(at, author, text)))
     return replace(changed, modified_at=at, version=task.version + 1)
+
+
+def _words(text: str) -> str:
+    """What somebody wrote, without blanks around it; empty if nobody can see any of it (zero width, direction)."""
+    text = text.strip()
+    if len(text) > MOST_TEXT:
+        raise OutOfTurnError(f"the text is longer than {MOST_TEXT} characters", fix="Shorten it")
+    if not _NO_CONTROL.fullmatch(text):
+        raise OutOfTurnError("the text holds a control character", why="FHIR has no room for it", fix="Write it anew")
+    return text if any(unicodedata.category(character)[0] not in "CZ" for character in text) else ""
 
 
 def _may(task: Task, act: Act, person: Person) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final, cast
 
 from pathway.canonical import canonical, parse, sha256
+from pathway.conditions import ORDERED, leaves
 from pathway.errors import RuleBookError
 from pathway.forms import SITE, Stratum
+from pathway.kleene import compare
 from pathway.rulebook import RuleSet, bounds, from_document
 
 
@@ -113,6 +116,9 @@ class Layer:
         return laid
 
 
+_NEVER_OLD: Final = timedelta(days=366)
+"""The longest that a site may trust a dated value. A project default of 2026-11-22, awaiting a clinician's sign-off."""
+
 EMPTY: Final = Layer("none", "draft")
 """The layer of a site that changes nothing."""
 
@@ -142,13 +148,22 @@ def _override(rule: dict[str, Any], one: Override, rule_set: RuleSet) -> None:
 
 
 def _check_plausible(one: Override, laid: RuleSet) -> None:
-    """A bound that no value can reach would decide for everybody: a slip of the pen, or a switch in disguise."""
+    """A bound that no value or every one meets would decide for everybody: a slip of the pen, or a switch in disguise.
+
+    So would an age at which nothing ever grows old.
+    """
     (rule,) = (rule for rule in laid.rules() if rule.id == one.entry.rule)
     for leaf in bounds(rule):
         datum = leaf.datum
+        fix = f"{datum.id} lies between {datum.lo} and {datum.hi} {datum.unit}"
         if not datum.plausible(Decimal(cast(int, leaf.operand)).scaleb(-datum.places)):
-            fix = f"{datum.id} lies between {datum.lo} and {datum.hi} {datum.unit}"
             raise one.entry.fault(f"no {datum.title.lower()} can reach {one.value} {one.unit}", fix)
+        if leaf.op in ORDERED and len({compare(leaf, end) for end in (datum.lo, datum.hi) if end is not None}) == 1:
+            raise one.entry.fault(f"{one.value} {one.unit} tells no {datum.id} from another: it decides for all", fix)
+    for leaf in (leaf for part in rule.conditions() for leaf in leaves(part)):
+        if leaf.within is not None and leaf.within > _NEVER_OLD.total_seconds():
+            what = f"with {one.parameter} of {one.value} {one.unit} {leaf.datum.title.lower()} hardly ever grows old"
+            raise one.entry.fault(what, f"At most {_NEVER_OLD.days} d")
 
 
 def _check_may_rest(rule: Mapping[str, Any], switch: Entry) -> None:

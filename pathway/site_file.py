@@ -25,9 +25,10 @@ def read(path: Path) -> Layer:
     """The layer in a file; RuleBookError for anything doubtful."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeDecodeError) as fault:
+        why = (fault.strerror or "") if isinstance(fault, OSError) else "it is not UTF-8"
         fix = "Mend the setting PATHWAY_SITE_RULES, or unset it"
-        raise RuleBookError("the site layer cannot be read", where=path.name, fix=fix) from None
+        raise RuleBookError("the site layer cannot be read", where=str(path), why=why, fix=fix) from None
     return _Reader(path.name, strict_yaml.read(text, path.name), strict_yaml.lines(text)).layer()
 
 

@@ -1,4 +1,4 @@
-"""The command line: `pathway serve | assess | replay | rules | demo | backup | restore | upgrade`.
+"""The command line: `pathway serve | assess | replay | rules | demo | account | backup | restore | upgrade`.
 
 Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 70 a fault of ours. No traceback reaches the user.
 """

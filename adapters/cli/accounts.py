@@ -18,7 +18,7 @@ from adapters.bootstrap import SystemClock
 from adapters.db import SqlStore, open_store, upgrade
 from adapters.db.accounts import Account
 from adapters.http.auth import passwords
-from adapters.settings import Settings
+from adapters.settings import from_environment
 from pathway.errors import BadInputError
 from pathway.people import Role
 
@@ -105,7 +105,7 @@ def password(name: str, password_stdin: bool) -> None:
 
 @contextmanager
 def _store() -> Iterator[SqlStore]:
-    url = Settings().database_url
+    url = from_environment().database_url
     upgrade(url)
     store = open_store(url)
     try:

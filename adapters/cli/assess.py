@@ -17,7 +17,7 @@ from adapters.fhir.deliver import Parcel, Reader
 from adapters.fhir.reading import When
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
-from adapters.settings import Settings
+from adapters.settings import Settings, from_environment
 from pathway.decide import decide
 from pathway.decisions import Decision
 from pathway.errors import BadInputError
@@ -69,7 +69,7 @@ def assess(files: tuple[Path, ...], as_of: str | None, policies: tuple[str, ...]
     Shows for each vertebra the verdict, its reasons, what is missing and what comes next. Exit code 2 if a file was
     refused.
     """
-    settings, now = Settings(), SystemClock().now()
+    settings, now = from_environment(), SystemClock().now()
     desk = Desk.open(settings, policies, now)
     instant = _instant(as_of, ZoneInfo(settings.time_zone)) if as_of else now
     if len(files) == 1:

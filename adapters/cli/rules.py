@@ -12,7 +12,7 @@ import click
 
 from adapters.bootstrap import SystemClock, rules_in_force
 from adapters.fhir.terminology import Terminology, local_system
-from adapters.settings import Settings
+from adapters.settings import from_environment
 from pathway import casebook, casefiles, prose, releases, site_file
 from pathway.effective import read_day
 from pathway.errors import NotFoundError, PathwayError, RuleBookError
@@ -101,7 +101,7 @@ def release(rule_set: str | None, every: bool) -> None:
 @rules.command("list")
 def list_releases() -> None:
     """List every frozen version with its status, its days and its hash, and what is not frozen yet."""
-    settings, today = Settings(), _today()
+    settings, today = from_environment(), _today()
     shelf, ahead = releases.shelf(settings.rules), releases.unfrozen(settings.rules)
     for id_ in sorted({*shelf, *ahead}):
         click.echo(id_)
@@ -117,7 +117,7 @@ def list_releases() -> None:
 @click.option("--on", "day", metavar="DATE", help="The day, such as 2026-12-01; today if not given.")
 def in_force(day: str | None) -> None:
     """Show what decides on a day, as the site layer leaves it. Exit code 1 if something that must decide does not."""
-    settings = Settings().model_copy(update={"rules_from": "releases"})
+    settings = from_environment().model_copy(update={"rules_from": "releases"})
     on = read_day(day, "--on") if day else _today()
     found = rules_in_force(settings).look(datetime.combine(on, time(12), ZoneInfo(settings.time_zone))).selection
     for one in found.rule_sets:
@@ -133,11 +133,11 @@ def in_force(day: str | None) -> None:
 
 def _today() -> date:
     """The day in the facility's zone."""
-    return SystemClock().now().astimezone(ZoneInfo(Settings().time_zone)).date()
+    return SystemClock().now().astimezone(ZoneInfo(from_environment().time_zone)).date()
 
 
 def _layer() -> Layer:
-    path = Settings().site_rules
+    path = from_environment().site_rules
     return site_file.read(path) if path else EMPTY
 
 
@@ -171,7 +171,7 @@ def _at_this_site(rule: Rule) -> Iterator[str]:
 
 
 def _book() -> tuple[Path, RuleBook]:
-    root = Settings().rules
+    root = from_environment().rules
     return root, load(root)
 
 

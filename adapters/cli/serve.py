@@ -9,8 +9,9 @@ import click
 
 from adapters.bootstrap import House, open_house
 from adapters.http import logs
-from adapters.settings import Settings
+from adapters.settings import from_environment
 from pathway import releases
+from pathway.canonical import instant
 from pathway.errors import PathwayError
 
 
@@ -18,32 +19,35 @@ from pathway.errors import PathwayError
 @click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only: programs need no sign-in yet.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
 def serve(host: str, port: int) -> None:
-    """Serve the FHIR API, CDS Hooks and the start page."""
+    """Serve the pages, CDS Hooks and the FHIR API."""
     from adapters.http.app import create_app
     from adapters.http.serving import serve as serve_app
 
-    settings = Settings()
+    settings = from_environment()
     logs.configure(settings.log_level)
     house = open_house(settings)
-    base = f"http://{host}:{port}"
-    click.echo(
-        f"Pathway serves on {base} (open to this machine only; draft rules, not approved for clinical use)\n"
-        f"  start page     {base}/\n"
-        f"  CDS Hooks      {base}/cds-services\n"
-        f"  tasks          {base}/fhir/Task\n"
-        f"  FHIR in        POST {base}/fhir\n"
-        "Stop with Ctrl-C."
-    )
-    for line in _about_the_rules(house):
-        click.echo(line, err=True)
     try:
-        serve_app(create_app(house), host, port)
+        serve_app(create_app(house), host, port, ready=lambda: _greet(house, f"http://{host}:{port}"))
     finally:
         house.close()
 
 
+def _greet(house: House, base: str) -> None:
+    """Who gets in where, and what whoever starts the service should know of its rules."""
+    click.echo(
+        f"Pathway serves on {base} (open to this machine only; draft rules, not approved for clinical use)\n"
+        f"  people         {base}/\n"
+        f"  CDS Hooks      {base}/cds-services\n"
+        f"  FHIR in        POST {base}/fhir\n"
+        f"  tasks          {base}/fhir/Task\n"
+        "Stop with Ctrl-C."
+    )
+    for line in _about_the_rules(house):
+        click.echo(line, err=True)
+
+
 def _about_the_rules(house: House) -> Iterator[str]:
-    """What whoever starts the service should know of the rules that decide."""
+    """Rules that cannot decide, and that do not decide yet."""
     yield from (f"Warning: {trouble.what}" for trouble in house.rules.trouble)
     if house.settings.rules_from == "working":
         yield "Warning: the working files decide (PATHWAY_RULES_FROM=working), not frozen releases"
@@ -63,6 +67,5 @@ def replay(decision: str) -> None:
         record = house.service.replay(decision)
     finally:
         house.close()
-    click.echo(
-        f"same  sha256 {record.body_sha256}  as of {record.as_of.isoformat()}  decided {record.decided_at.isoformat()}"
-    )
+    times = f"as of {instant(record.as_of)}  decided {instant(record.decided_at)}"
+    click.echo(f"same  sha256 {record.body_sha256}  {times}")

@@ -147,7 +147,7 @@ def _head(line: bytes, path: Path) -> Head:
             raise _newer(path)
         tables = tuple(Layout.from_json(each) for each in found["tables"])
         return Head(str(found["schema"]), str(found["service"]), str(found["made_at"]), tables)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise _damaged(path, "its first line is not that of a backup") from error
 
 
@@ -163,7 +163,7 @@ def _rows(first: bytes, head: Head, lines: Iterator[bytes], path: Path) -> Rows:
                 return found
             layout = head.tables[values.pop(0)]
             row = layout.row(values)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise _damaged(path, "a line of it is not a row") from error
         found.row(layout.name, b"[" + line.partition(b",")[2])
         yield layout, row

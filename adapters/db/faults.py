@@ -121,4 +121,6 @@ def of_postgresql(state: str | None, *, broken: bool) -> Fault:
 
 
 def _unknown(code: str) -> Fault:
-    return Fault("the database failed", code or "it gave no code", "See the documentation of this code")
+    if not code:
+        return Fault("the database failed", "its driver gave no code", "Check the parameters in the database URL")
+    return Fault("the database failed", code, "See the documentation of this code")

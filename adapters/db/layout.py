@@ -52,7 +52,10 @@ class Layout:
         columns = tuple((str(name), str(kind)) for name, kind in document["columns"])
         if not {kind for _, kind in columns} <= _TYPES.keys():
             raise ValueError("a kind of column that is not known here")
-        return cls(str(document["name"]), columns, tuple(str(name) for name in document["key"]))
+        name, key = str(document["name"]), tuple(str(name) for name in document["key"])
+        if name in LEFT_OUT or not key or not set(key) <= {name for name, _ in columns}:
+            raise ValueError("a table that no backup holds, or one without its key")
+        return cls(name, columns, key)
 
     def to_json(self) -> dict[str, Any]:
         """For the head of a backup."""

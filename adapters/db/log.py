@@ -31,7 +31,7 @@ class Log(Rows):
         """A decision by id; NotFoundError if there is none."""
         row = self._connection.execute(select(tables.decision).where(_DECISION.id == id)).one_or_none()
         if row is None:
-            raise NotFoundError("no decision has this id", where=id)
+            raise NotFoundError("no decision has this id", where=id, fix="The page of a patient names their decisions")
         return DecisionRecord(**row._mapping)
 
     def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:

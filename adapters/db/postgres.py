@@ -24,6 +24,7 @@ _CONNECTION: Final = {
 }
 _SETTINGS: Final = {
     "timezone": "UTC",
+    "datestyle": "ISO",  # the only one that the driver reads
     "lock_timeout": "30s",  # as long as SQLite waits
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "60s",

@@ -32,14 +32,33 @@ RIGHTS: Final = {
 def grant(connection: Connection, role: str) -> None:
     """Give a role what the service needs, and take from it what else it was given on these tables.
 
-    StoreUnavailableError on SQLite, which has no roles.
+    StoreUnavailableError on SQLite, which has no roles, for a role that is not there, and for who does not own the
+    tables.
     """
     if connection.dialect.name != POSTGRESQL:
         raise StoreUnavailableError(
             "there is no role to grant anything to", why="SQLite has none", fix="Use the rights of its file instead"
         )
+    _check(connection, role)
     quoted = connection.dialect.identifier_preparer.quote_identifier(role)
     for table, rights in RIGHTS.items():
         connection.execute(text(f'REVOKE ALL ON "{table}" FROM {quoted}'))
         connection.execute(text(f'GRANT {rights} ON "{table}" TO {quoted}'))
     connection.execute(text(f"GRANT USAGE ON SEQUENCE decision_sequence_seq TO {quoted}"))
+
+
+def _check(connection: Connection, role: str) -> None:
+    """That the role is there, and that we may give: GRANT by another role than the owner may pass and give nothing."""
+    if not connection.execute(
+        text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)"), {"role": role}
+    ).scalar():
+        raise StoreUnavailableError("the server has no such role", where="--grant-to", fix="Make it with createuser")
+    owned = text(
+        "SELECT bool_and(pg_has_role(tableowner, 'USAGE')) FROM pg_tables"
+        " WHERE schemaname = current_schema() AND tablename = ANY(:tables)"
+    )
+    if not connection.execute(owned, {"tables": list(RIGHTS)}).scalar():
+        raise StoreUnavailableError(
+            "only the owner of the tables can give rights on them", where="--grant-to",
+            fix="Run this with the owner's PATHWAY_DATABASE_URL",
+        )  # fmt: skip

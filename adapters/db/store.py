@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect
 
 from adapters.db.accounts import Accounts
 from adapters.db.again import PAUSES, Again
@@ -16,6 +16,7 @@ from adapters.db.engine import make_engine, transaction
 from adapters.db.errors import StoreUnavailableError
 from adapters.db.log import Log
 from adapters.db.migrate import at_head
+from adapters.db.tables import metadata
 from adapters.db.task_events import TaskEvents
 from pathway.ports import Answer, Ledger
 
@@ -66,6 +67,11 @@ class SqlStore:
         """Whether all migrations of this version have run. StoreUnavailableError if the database cannot be asked."""
         with transaction(self._engine, write=False) as connection:
             return at_head(connection)
+
+    def missing_tables(self) -> tuple[str, ...]:
+        """The tables that this version needs and the database lacks. StoreUnavailableError if it cannot be asked."""
+        with transaction(self._engine, write=False) as connection:
+            return tuple(sorted(metadata.tables.keys() - inspect(connection).get_table_names()))
 
     @contextmanager
     def accounts(self, *, write: bool) -> Iterator[Accounts]:

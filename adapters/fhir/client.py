@@ -42,7 +42,7 @@ class Fetched:
     gap: str = ""
 
 
-def normalised(url: str) -> str:
+def normalised(url: str, where: str = "") -> str:
     """A FHIR base in its one form, such as `https://ehr.example:443/fhir`; BadInputError for what cannot be a base."""
     try:
         parts = urlsplit(url)
@@ -52,7 +52,8 @@ def normalised(url: str) -> str:
     path = parts.path.rstrip("/")
     plain = _PLAIN_PATH.fullmatch(path) and not {".", ".."} & set(path.split("/"))
     if parts.scheme not in _PORTS or not host or "@" in parts.netloc or parts.query or parts.fragment or not plain:
-        raise BadInputError("not the base of a FHIR server", fix="Write https://host/path, with nothing after the path")
+        fix = "Write https://host/path, with nothing after the path"
+        raise BadInputError("not the base of a FHIR server", where=where, fix=fix)
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}:{port or _PORTS[parts.scheme]}{path}"
 

@@ -33,11 +33,15 @@ DONE: Final = frozenset({"completed", "in-progress", "stopped", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Fracture:
-    """A Condition that says vertebral fracture: which value sets and codes said it, where, when, and how surely."""
+    """A Condition that says vertebral fracture: which value sets and codes said it, where, when, and how surely.
+
+    `vague` says that its stated onset leaves more than a day open.
+    """
 
     codes: tuple[tuple[str, str], ...]
     sighting: Sighting
     confirmed: bool
+    vague: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def fractures(
             notes.append(SetAside(resource.reference, "unmapped", note))
         for place in places:
             sighting = _condition_sighting(resource, place, zone)
-            found.append(Fracture(codes, sighting, verification not in SUSPECTED))
+            found.append(Fracture(codes, sighting, verification not in SUSPECTED, _vague(resource.body, zone)))
         if places and happened(resource.body, zone) is None and recorded(resource.body, zone) is None:
             why = "a fracture without onset or recorded date is taken as of when it came"
             notes.append(SetAside(resource.reference, "invalid", why))
@@ -132,6 +136,14 @@ def _condition_sighting(resource: ChartResource, place: LevelRange, zone: tzinfo
         at = min(when.latest, written.earliest) if written else when.latest
     encounter = reference_of(resource.body.get("encounter"))
     return Sighting(EpisodeKind.FRACTURE, place, at, at, resource.reference, encounter, onset is not None)
+
+
+def _vague(body: Mapping[str, Any], zone: tzinfo) -> bool:
+    """Whether a stated onset is a month, a year, a period longer than a day, or one of which only the end is said."""
+    when = When.read(body.get("onsetDateTime"), zone)
+    start, end = (When.read(at_path(body, f"onsetPeriod.{part}"), zone) for part in ("start", "end"))
+    first, last = (when, when) if when else (start, end or start)
+    return last is not None and (first is None or last.latest - first.earliest > timedelta(days=1))
 
 
 def seen_on_imaging(rows: Sequence[Finding]) -> Iterator[Sighting]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from adapters.fhir.terminology import BASE
 from pathway.canonical import instant
+from pathway.chart import patient_id
 from pathway.episodes import Episode, EpisodeKind
 from pathway.levels import UNSPECIFIED
 from pathway.reconcile import Task
@@ -62,11 +63,6 @@ def task(it: Task) -> Json:
         "input": _inputs(it),
         "output": _outputs(it),
     })  # fmt: skip
-
-
-def patient_id(patient: str) -> str:
-    """The FHIR id in a patient key (`source|id`)."""
-    return patient.partition("|")[2]
 
 
 def _standing(it: Task) -> str:

@@ -15,7 +15,8 @@ from adapters.fhir.events import CementEvent, Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_statements import statements
-from pathway.episodes import EpisodeKind
+from adapters.fhir.reading import recorded
+from pathway.episodes import Episode, EpisodeKind
 from pathway.facts import Fact, Interval, Reason, unknown
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange, neighbours, sort_key
 
@@ -105,12 +106,40 @@ class LevelReader:
         if episode is None:
             return
         as_of, sources = self.chart.as_of, episode.sources
-        if episode.onset_stated:
-            yield Fact("days-since-onset", days(episode.onset_at, as_of), at=as_of, sources=sources)
-        else:
-            yield unknown("days-since-onset", sources=sources)
+        yield self._days_since_onset(episode)
         last = max([episode.last_at, *(f.at for f in self.chart.findings if f.level == self.level)])
         yield Fact("days-since-evidence", days(last, as_of), at=as_of, sources=sources)
+
+    def _days_since_onset(self, episode: Episode) -> Fact:
+        """By the stated onset; one that leaves more than a day open is only a candidate: no bound is met by luck."""
+        datum, sources = "days-since-onset", episode.sources
+        own = (
+            [f for f in self._own_fractures() if f.sighting.stated]
+            if episode.onset_stated
+            else self._said_since(episode)
+        )
+        if not own:
+            return unknown(datum, sources=sources)
+        begun = episode.onset_at if episode.onset_stated else min(f.sighting.at for f in own)
+        sources = tuple(dict.fromkeys((*sources, *(f.sighting.source for f in own))))
+        count, own = days(begun, self.chart.as_of), [f for f in own if f.sighting.at == begun]
+        if own and all(f.vague for f in own):
+            why = {"why": "the onset is stated without its day"}
+            return unknown(datum, Reason.UNCONFIRMED, candidate=count, at=self.chart.as_of, sources=sources, detail=why)
+        return Fact(datum, count, at=self.chart.as_of, sources=sources)
+
+    def _said_since(self, episode: Episode) -> list[Fracture]:
+        """The diagnoses of this vertebra that were written since its episode began and state an older onset.
+
+        They lie too far back to be clustered with what was seen; whoever writes them knows of it all the same.
+        """
+        written = {
+            r.reference: when.earliest
+            for r in self.chart.of_type("Condition")
+            if self.chart.standing(r.body) == "active" and (when := recorded(r.body, self.chart.zone)) is not None
+        }
+        rows = [f for f in self.chart.fractures if f.sighting.stated and f.sighting.place.level == self.level]
+        return [f for f in rows if f.sighting.source in written and written[f.sighting.source] >= episode.onset_at]
 
     def acuity(self) -> Fact:
         """Oedema or uptake by the latest adequate study since onset; a scan that differs from the MRI conflicts."""

@@ -45,16 +45,19 @@ def statements(chart: KnownChart, level: str, since: datetime, until: datetime) 
     yield answered("care-optimal", HOLDS, own("care-optimal"))
     for datum, code, value_set in _SIGNS:
         loose = [f for f in chart.named(code) if f.level == UNSPECIFIED and since <= f.at <= until]
-        yield _sign(chart, level, answered(datum, THERE, own(code)), loose, value_set)
+        yield _sign(chart, level, answered(datum, THERE, own(code)), loose, value_set, since)
     for code in _REASONS:
         yield answered(code, HOLDS, own(code))
     yield _progression(own)
 
 
-def _sign(chart: KnownChart, level: str, seen: Fact, loose: Sequence[Finding], value_set: str) -> Fact:
+def _sign(
+    chart: KnownChart, level: str, seen: Fact, loose: Sequence[Finding], value_set: str, since: datetime
+) -> Fact:  # fmt: skip
     """What was seen at the vertebra; a diagnosis decides only where it names the vertebra, else it makes one possible.
 
     So does a positive finding that names no vertebra. Either counts against what was seen only if it is later.
+    A kyphosis speaks for cover, no danger: from before this fracture, or of two places, it only makes one possible.
     """
     if seen.value is True or seen.candidate is True:
         return seen
@@ -65,6 +68,8 @@ def _sign(chart: KnownChart, level: str, seen: Fact, loose: Sequence[Finding], v
         if s in ("active", "suspected") and place.holds(level) and (after is None or chart.dated(r) > after)
     ]  # fmt: skip
     named = [r for r, s, place in rows if s == "active" and place.lo == place.hi]
+    if seen.datum == "kyphosis":
+        named = [r for r in named if chart.dated(r) >= since and _one_place(chart, r, value_set)]
     if named:
         at = max(chart.dated(r) for r in named)
         return Fact(seen.datum, True, None, None, at, tuple(r.reference for r in named))
@@ -73,8 +78,14 @@ def _sign(chart: KnownChart, level: str, seen: Fact, loose: Sequence[Finding], v
     if not sources:
         return seen
     at = max([*(chart.dated(r) for r, _, _ in rows), *(f.at for f in vague)])
-    why = {"why": "recorded without its vertebra"}
+    why = {"why": "recorded without its vertebra, or before this fracture"}
     return unknown(seen.datum, Reason.UNCONFIRMED, candidate=True, at=at, sources=sources, detail=why)
+
+
+def _one_place(chart: KnownChart, diagnosis: ChartResource, value_set: str) -> bool:
+    """Whether the region of a diagnosis' code holds the vertebra of its bodySite."""
+    code = chart.terms.match(value_set, codings(diagnosis.body.get("code")))
+    return code is None or code.levels is None or code.levels.meet(_place(chart, diagnosis, value_set)) is not None
 
 
 def _place(chart: KnownChart, diagnosis: ChartResource, value_set: str) -> LevelRange:

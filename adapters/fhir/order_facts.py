@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import takewhile
 from typing import Any, Final
 
-from adapters.fhir.answers import HOLDS, agreed, answered
+from adapters.fhir.answers import HOLDS, NEUROLOGY, agreed, answered
 from adapters.fhir.findings import COUNTS, DROPPED, Finding, latest
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.reading import ORDER, code_in, codings, happened
@@ -19,6 +21,12 @@ PERSON_STATEMENTS: Final = (
     "osteoporosis-education", "treatment-programme", "reason-despite-level-count", "reason-despite-allergy",
     "reason-despite-coagulopathy", "reason-despite-neurology",
 )  # fmt: skip
+_EXCUSED: Final = {
+    "reason-despite-level-count": "levels-planned",
+    "reason-despite-allergy": "cement-allergy",
+    "reason-despite-coagulopathy": "coagulopathy",
+    "reason-despite-neurology": "neurology",
+}
 _PROPOSED: Final = frozenset({"proposal", "option"})  # RequestIntent: nobody has asked for it yet
 _STANDS: Final = frozenset({"active", "on-hold"})
 _DRAFT: Final = frozenset({"draft", "unknown"})
@@ -39,10 +47,32 @@ def _total(finding: Finding) -> Value:
     return int(finding.number or 0)
 
 
-def statements(chart: KnownChart) -> Iterator[Fact]:
-    """What was told the patient, and the reasons to go on: each the latest that was said."""
+def statements(chart: KnownChart, person: Mapping[str, Fact]) -> Iterator[Fact]:
+    """What was told the patient, and the reasons to go on: each the latest that was said.
+
+    A reason from before what it is to excuse, of the `person`'s facts, is stale: it cannot have meant it.
+    """
     for code in PERSON_STATEMENTS:
-        yield answered(code, HOLDS, chart.named(code))
+        said, flag = answered(code, HOLDS, chart.named(code)), person.get(_EXCUSED.get(code, ""))
+        begun = _begun(chart, flag) if flag is not None and flag.sources else None
+        if said.at is None or begun is None or _day(chart, said.at) >= _day(chart, begun):
+            yield said
+        else:
+            why = {"why": "given before what it is a reason for"}
+            yield unknown(code, Reason.STALE, candidate=said.value, at=said.at, sources=said.sources, detail=why)
+
+
+def _begun(chart: KnownChart, flag: Fact) -> datetime | None:
+    """Since when a flag says what it says: examined again with the same result, a deficit is no new one."""
+    said, begun = flag.value or flag.candidate, flag.at
+    if flag.datum != "neurology" or begun is None:
+        return begun
+    exams = (f for f in reversed(chart.named("neurological-examination")) if f.answer in NEUROLOGY)
+    return min([begun, *(f.at for f in takewhile(lambda f: NEUROLOGY[f.answer] == said, exams))])
+
+
+def _day(chart: KnownChart, at: datetime) -> date:
+    return at.astimezone(chart.zone).date()
 
 
 def bone_density_referral(chart: KnownChart) -> Fact:

@@ -56,6 +56,7 @@ class ChartReader:
         by_level = {name: tuple(LevelReader(known, name, as_of).facts()) for name in names}
         rows = {name: {fact.datum: fact for fact in facts} for name, facts in by_level.items()}
         person = [*person_facts(known), *self._coverage(known, rows), _mismatch(rows)]
+        person += statements(known, {fact.datum: fact for fact in person})
         causes = {name: facts["fracture-cause"] for name, facts in rows.items()}
         return Case(
             patient=patient,
@@ -83,7 +84,6 @@ class ChartReader:
         yield cement_allergy(known)
         yield coagulopathy(known)
         yield bone_density_referral(known)
-        yield from statements(known)
 
     def _level(self, known: KnownChart, name: str, facts: Sequence[Fact]) -> Sheet:
         episode = known.current_episode(name)

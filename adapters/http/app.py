@@ -19,7 +19,7 @@ def create_app(house: House) -> Flask:
     logs.configure(house.settings.log_level)
     services()
     for base in house.settings.fhir_servers:
-        normalised(base)
+        normalised(base, "PATHWAY_FHIR_SERVERS")
     app = Flask("pathway", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # openapi.yaml names every method
     app.url_map.strict_slashes = False

@@ -70,12 +70,14 @@ def _database(own: House) -> Iterator[Fault]:
 
 def _migrations(own: House) -> Iterator[Fault]:
     try:
-        current = own.store.is_current()
+        current, missing = own.store.is_current(), own.store.missing_tables()
     except StoreUnavailableError:
         yield "the database cannot be asked", "See the check named database"
         return
     if not current:
         yield "the database is of another version than the service", "Restart the service; starting upgrades it"
+    elif missing:
+        yield f"the database lacks tables: {', '.join(missing)}", "Find out who removed them, and restore a backup"
 
 
 def _rules(own: House) -> Iterator[Fault]:

@@ -1,11 +1,10 @@
 """Every failure on the wire is an OperationOutcome: what is wrong, where, why, and how to mend it.
 
     BadInputError        400, or 413 for `too-long`      StoreUnavailableError   503, Retry-After
-    MissingDataError     412                             HTTPException           its own status
-    NotFoundError        404                             anything else           500 with the id under which
-    ReplayError          409                                                     the log names the fault
-    ChartMovedError      409                             NotYoursError           403
-    OutOfTurnError       409
+    NotYoursError        403                             NotInForceError         503, Retry-After
+    NotFoundError        404                             HTTPException           its own status
+    MissingDataError     412                             anything else           500 with the id under which
+    ReplayError, ChartMovedError, OutOfTurnError  409                            the log names the fault
 
 A browser that asks a page gets the same four things as a page. No answer holds a stack trace, and none repeats a value
 that was sent.

@@ -6,7 +6,7 @@ import ipaddress
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from types import FrameType
 from typing import Any, Final
@@ -57,20 +57,21 @@ class Channel(HTTPChannel):
     error_task_class = Refusal
 
 
-def serve(app: Flask, host: str, port: int) -> None:
-    """Serve until SIGTERM or Ctrl-C, then finish what has begun and return. Only in the main thread.
+def serve(app: Flask, host: str, port: int, ready: Callable[[], None] = lambda: None) -> None:
+    """Call `ready` once the port is ours; serve until SIGTERM or Ctrl-C, finish what has begun, and return.
 
-    Raises BadInputError for an address that others could reach, or that cannot be had.
+    Only in the main thread. Raises BadInputError for an address that others could reach, or that cannot be had.
     """
     _refuse_outside(host)
     app.config[BIND] = host
     with _listening(host, port) as listener:
         server: Any = create_server(
             app, sockets=[listener], threads=THREADS, connection_limit=CONNECTIONS, channel_timeout=IDLE_SECONDS,
-            max_request_body_size=_WIDER * app.config["MAX_CONTENT_LENGTH"], clear_untrusted_proxy_headers=True,
-            ident=None,
+            max_request_body_size=_WIDER * app.config["MAX_CONTENT_LENGTH"], ident=None,
+            clear_untrusted_proxy_headers=False,  # none is believed, but the demo's click asks whether there are any
         )  # fmt: skip
         server.channel_class = Channel
+        ready()
         _run(server)
 
 

@@ -16,6 +16,8 @@ from tests.adapters.ingesting import Part, deliver, parts, state
 from tests.databases import BACKENDS, made_empty
 from tests.world import ROOT, FixedClock, make_house
 
+pytestmark = pytest.mark.slow  # many deliveries at once
+
 PATIENTS = [f"p{n}" for n in range(1, 5)]
 KEYS = [f"local|{patient}" for patient in PATIENTS]
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.bootstrap import House
 from adapters.demo.record import Record, concept
-from adapters.fhir.reading import ANSWER, FINDING, ORDER
+from adapters.fhir.reading import ANSWER, FINDING, LEVEL, ORDER
+from pathway.canonical import parse
 from pathway.reconcile import Task
 from tests.world import (
     FixedClock,
     candidate,
     decision_on,
     ingest,
+    make_house,
     missing,
     outcomes,
     person,
@@ -533,3 +536,142 @@ def test_two_unnamed_fractures_of_two_regions_keep_their_own_episodes(house: Hou
     ingest(house, record.fracture("", 10, "M48.52XA"))
     with house.store.read() as ledger:
         assert sorted(e.range for e in ledger.episodes("local|p1")) == ["C1-C7", "L1-L5"]
+
+
+# --- coverage: nothing is met by the luck of a vague date, and a set that does not run is no denial
+
+
+def covered() -> Record:
+    """Original Medicare in California, every criterion and every document of L34228 there."""
+    record = settled().encounter("AMB", 0.1).place("CA").coverage("original-medicare").care(28).pain(7, 26).pain(7, 1)
+    record.height_loss("L1", 31, 2.5).finding("kyphotic-deformity", "present", 3, level="L1")
+    record.attest({"pain-attribution": "this-fracture", "care-optimal": "yes"}, 2, level="L1")
+    return record.attest(dict.fromkeys(DOCUMENTS, "yes"), 2)
+
+
+DOCUMENTS = ("bone-density-referral", "osteoporosis-education", "treatment-programme")
+
+
+def coverage(record: Record) -> tuple[str, list[str]]:
+    (row,) = (row for row in decision_on(record)["levels"] if row.get("lcd") == "L34228")
+    return row["outcome"], [item["datum"] for item in row["missing"]]
+
+
+def with_onset(record: Record, **onset: Any) -> Record:
+    (fracture,) = (r for r in record.resources if r["resourceType"] == "Condition")
+    del fracture["onsetDateTime"]
+    fracture |= {**onset, "recordedDate": record.at(3)}
+    return record
+
+
+@pytest.mark.parametrize(
+    "onset",
+    [
+        {"onsetDateTime": "2026-08"},  # 82 to 113 days ago
+        {"onsetDateTime": "2026-10"},
+        {"onsetPeriod": {"start": "2026-08-01", "end": "2026-11-01"}},
+        {"onsetPeriod": {"end": "2026-11-01"}},
+    ],
+)
+def test_an_onset_without_its_day_meets_no_twelve_weeks_and_is_asked_for(onset: dict[str, Any]) -> None:
+    assert coverage(covered()) == ("met", [])
+    outcome, asked_for = coverage(with_onset(covered(), **onset))
+    assert outcome == "insufficient-data"
+    assert "days-since-onset" in asked_for
+
+
+def test_an_onset_of_a_day_or_the_start_of_a_period_is_one() -> None:
+    assert coverage(with_onset(covered(), onsetDateTime="2026-10-23"))[0] == "met"
+    assert coverage(with_onset(covered(), onsetPeriod={"start": "2026-10-23"}))[0] == "met"
+
+
+@pytest.mark.parametrize(
+    ("off", "said"),
+    [("coverage-cms-lcd-l34228", "insufficient-data"), ("coverage-cms-lcd-l38201", "chosen")],
+)
+def test_a_determination_that_is_switched_off_is_not_called_not_applicable(tmp_path: Path, off: str, said: str) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        f"site: t\nstatus: draft\noff:\n  - {{rule-set: {off}, set-on: 2026-11-20, by: [A. Person], reason: why}}\n"
+    )
+    house = make_house(tmp_path, site_rules=site)
+    try:
+        made = ingest(house, covered()).decision
+        (choice,) = parse(made.body)["choices"]
+        assert choice["outcome"] == said
+        assert (off in choice["reason"]) is (said == "insufficient-data")
+        assert house.service.replay(made.id).body_sha256 == made.body_sha256
+    finally:
+        house.close()
+
+
+def sign(record: Record, flag: str, days: float) -> Record:
+    """What a reason may excuse, found some days ago."""
+    match flag:
+        case "neurology":
+            return record.finding("neurological-examination", "cord-or-cauda-sign", days)
+        case "allergy":
+            return record.allergy("bone-cement", days)
+        case "coagulopathy":
+            return record.finding("coagulation-check", "abnormal", days)
+        case _:
+            return record.order("vertebral-augmentation", days, levels=["T11", "T12", "L1", "L2"])
+
+
+FLAGS = ("neurology", "allergy", "coagulopathy", "level-count")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_reason_excuses_nothing_that_was_found_after_it(flag: str) -> None:
+    outcome, asked_for = coverage(sign(covered().reason(flag, 900), flag, 0.5))
+    assert (outcome, asked_for) == ("documentation-missing", [f"reason-despite-{flag}"])
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_reason_given_on_the_day_or_later_stands(flag: str) -> None:
+    assert coverage(sign(covered().reason(flag, 0.2), flag, 0.5))[0] == "met"
+    assert coverage(sign(covered().reason(flag, 0.5), flag, 0.4))[0] == "met"  # both on the same day
+
+
+def test_a_reason_for_a_deficit_outlasts_its_next_examination_but_no_worse_one() -> None:
+    record = covered().finding("neurological-examination", "deficit", 1.5).reason("neurology", 1.4)
+    assert coverage(record.finding("neurological-examination", "deficit", 0.2))[0] == "met"
+    worse = record.finding("neurological-examination", "cord-or-cauda-sign", 0.1)
+    assert coverage(worse)[0] == "documentation-missing"
+
+
+def test_a_kyphosis_known_from_before_the_fracture_is_no_item_for_sure() -> None:
+    record = settled().encounter("AMB", 0.1).place("CA").coverage("original-medicare").care(28).pain(7, 26).pain(7, 1)
+    record.height_loss("L1", 31, 2.5).attest(
+        {"pain-attribution": "this-fracture", "care-optimal": "yes"}, 2, level="L1"
+    )
+    record.attest(dict.fromkeys(DOCUMENTS, "yes"), 2)
+
+    def diagnosed(code: str, days: float) -> tuple[str, list[str]]:
+        record.condition(code, days)
+        record.resources[-1]["bodySite"] = [concept(LEVEL, "L1")]
+        found = coverage(record)
+        record.resources.pop()
+        return found
+
+    assert diagnosed("M40.15", 5)[0] == "met"
+    for code, days in (("M40.15", 4000), ("M40.14", 5)):  # before the fracture; of another region than its bodySite
+        outcome, asked_for = diagnosed(code, days)
+        assert (outcome, "kyphosis" in asked_for) == ("insufficient-data", True)
+
+
+def test_an_onset_of_sixteen_weeks_that_is_stated_after_the_oedema_answers_and_is_chronic() -> None:
+    record = covered()
+    (fracture,) = (r for r in record.resources if r["resourceType"] == "Condition")
+    fracture |= {"onsetDateTime": record.at(112), "recordedDate": record.at(112)}
+    assert "days-since-onset" in coverage(record)[1]  # it may be another fracture
+    record.fracture("L1", 1, stated=False)
+    assert "days-since-onset" in coverage(record)[1]
+    record.fracture("L1", 112)
+    record.resources[-1]["recordedDate"] = record.at(1)
+    assert coverage(record)[0] == "not-met"
+    for status, verification in (("resolved", "confirmed"), ("active", "provisional"), ("active", "refuted")):
+        record.resources.pop()
+        record.fracture("L1", 112, status=status, verification=verification)
+        record.resources[-1]["recordedDate"] = record.at(1)
+        assert "days-since-onset" in coverage(record)[1]

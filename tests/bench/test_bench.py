@@ -12,6 +12,8 @@ from bench.workload import of_rules, statements
 from bench.zen_forms import ways
 from pathway.compiler import compile_statements
 
+pytestmark = pytest.mark.slow  # every bench in little, some 20 s in all
+
 
 def test_engines_agree_and_are_timed() -> None:
     tables = engines.tables(rounds=1, sheets=3, sizes=(40,))

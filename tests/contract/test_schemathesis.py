@@ -24,7 +24,7 @@ from tests.adapters.http.people import COOKIE, app_of, peopled, signed
 from tests.conftest import SOAK
 
 pytestmark = pytest.mark.slow
-EXAMPLES = 200 if SOAK else 10
+EXAMPLES = 500 if SOAK else 20
 FINE = ["2xx", "303", "403", "404", "406"]
 """What a request that keeps to the file may get: 403 for a page of other roles, 404 for an id that nothing has."""
 POSTED = [*FINE, "400", "409", "412"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -134,3 +136,14 @@ def view(rng: random.Random, data: list[Datum]) -> dict[str, Fact]:
     facts = [random_fact(rng, one) for one in data]
     rng.shuffle(facts)
     return {one.datum: one for one in facts}
+
+
+def asked_alike(part: Condition, limits: Mapping[str, int | None]) -> Condition:
+    """The same condition, each datum asked under its one limit of age, and only where it is confirmed."""
+    match part:
+        case Leaf():
+            return replace(part, within=limits[part.datum.id], unconfirmed=False)
+        case Not(inner):
+            return Not(asked_alike(inner, limits))
+        case All(parts) | AnyOf(parts):
+            return type(part)(tuple(asked_alike(one, limits) for one in parts))

@@ -19,6 +19,7 @@ from pathway.weakness import weaker_than_truth
 from tests.engine.sheets import (
     AS_OF,
     DAY,
+    asked_alike,
     code,
     condition,
     decimal,
@@ -151,19 +152,10 @@ def plain(rng: random.Random, data: list[Datum]) -> Condition:
     """A random condition in which each datum is asked in one way only: no `recorded`, one limit of age."""
     limits = {one.id: rng.choice((None, 30 * DAY)) for one in data}
 
-    def plainer(part: Condition) -> Condition:
-        match part:
-            case Leaf():
-                return replace(part, within=limits[part.datum.id], unconfirmed=False)
-            case Not(inner):
-                return Not(plainer(inner))
-            case All(parts) | AnyOf(parts):
-                return type(part)(tuple(plainer(one) for one in parts))
-
     while True:
         made = condition(rng, data)
         if all(leaf.op is not Op.RECORDED for leaf in leaves(made)):
-            return plainer(made)
+            return asked_alike(made, limits)
 
 
 def every_value(what: Datum) -> list[Value]:

@@ -19,7 +19,20 @@ from pathway.kleene import View, evaluate
 from pathway.missing import Search, Wanted
 from pathway.rulebook import Rule, RuleSet
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
-from tests.engine.sheets import AS_OF, DAY, code, condition, datum, fact, flag, interval, number, view, vocabulary
+from tests.engine.sheets import (
+    AS_OF,
+    DAY,
+    asked_alike,
+    code,
+    condition,
+    datum,
+    fact,
+    flag,
+    interval,
+    number,
+    view,
+    vocabulary,
+)
 from tests.unit.test_completions import answers
 
 OUTCOMES = ("refuse", "forbid", "doubt", "allow")
@@ -128,20 +141,11 @@ def plain_rules(rng: random.Random, flags: float) -> tuple[RuleSet, dict[str, Fa
     data = vocabulary(rng, 4)
     limits = {one.id: rng.choice((None, 30 * DAY)) for one in data}
 
-    def plainer(part: Condition) -> Condition:
-        match part:
-            case Leaf():
-                return replace(part, within=limits[part.datum.id], unconfirmed=False)
-            case Not(inner):
-                return Not(plainer(inner))
-            case All(parts) | AnyOf(parts):
-                return type(part)(tuple(plainer(one) for one in parts))
-
     made: list[Condition] = []
     while len(made) < 4:
         one = condition(rng, data, depth=2)
         if all(leaf.op is not Op.RECORDED for leaf in leaves(one)):
-            made.append(plainer(one))
+            made.append(asked_alike(one, limits))
     return random_rules(rng, made, flags), view(rng, data)
 
 

@@ -20,6 +20,7 @@ from pathway.people import (
     Person,
     Role,
     act,
+    act_event,
     acts_for,
 )
 from pathway.reconcile import Task
@@ -201,9 +202,22 @@ def test_a_text_has_an_end() -> None:
         do(OPEN, Act.COMMENT, CORA, text="x" * (MOST_TEXT + 1))
 
 
-def test_a_text_holds_nothing_that_cannot_be_stored() -> None:
-    with pytest.raises(OutOfTurnError, match="NUL"):
-        do(OPEN, Act.COMMENT, CORA, text="a\0b")
+@pytest.mark.parametrize("character", ["\0", "\x08", "\x1b", "\x7f", "\x9b"])
+def test_a_text_holds_nothing_that_a_fhir_string_may_not_hold(character: str) -> None:
+    with pytest.raises(OutOfTurnError, match="control character"):
+        do(OPEN, Act.COMMENT, CORA, text=f"a{character}b")
+    assert do(OPEN, Act.COMMENT, CORA, text="a\tb\r\nc").notes[-1].text == "a\tb\r\nc"
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\u2060 \ufeff", "\u202e\u00ad", "\u3000"])
+def test_a_reason_that_nobody_can_see_ends_nothing(text: str) -> None:
+    with pytest.raises(OutOfTurnError, match="needs a reason"):
+        do(EMERGENCY, Act.COMPLETE, CLIO, outcome="died", text=text)
+    for what in (Act.DECLINE, Act.COMMENT):
+        with pytest.raises(OutOfTurnError):
+            do(OPEN, what, CORA, text=text)
+    done = do(OPEN, Act.COMPLETE, CORA, text=text)
+    assert act_event(OPEN, done, Act.COMPLETE, CORA, text, "done").text == ""
 
 
 def test_no_refusal_repeats_what_was_written() -> None:

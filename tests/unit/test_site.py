@@ -234,10 +234,45 @@ def test_two_people_can_approve_a_layer_and_one_throws_a_switch(tmp_path: Path) 
 
 
 def test_a_layer_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RuleBookError, match=r"none\.yaml: the site layer cannot be read\. Mend .* PATHWAY_SITE_RULES"):
+    with pytest.raises(
+        RuleBookError, match=r"none\.yaml: the site layer cannot be read \(No such .* PATHWAY_SITE_RULES"
+    ):
         site_file.read(tmp_path / "none.yaml")
 
 
 def test_the_example_that_we_ship_sets_nothing_and_approves_nothing() -> None:
     found = site_file.read(RULES.parent / "docs" / "site.example.yaml")
     assert (found.status, found.overrides, found.off) == ("draft", (), ())
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameter", "value", "unit"),
+    [
+        (PAIN, "pain-min", 0, "{score}"),
+        ("shared.adult", "adult-age", 0, "a"),
+        ("candidacy.care-given-its-time", "care-min", 0, "d"),
+        ("candidacy.pain-not-falling", "falling", 10, "{score}"),
+        ("shared.fresh-fracture", "imaging-max-age", 367, "d"),
+        ("shared.neurology-intact", "neurology-max-age", 40000, "d"),
+    ],
+)
+def test_a_number_that_lets_everybody_through_or_nobody_is_refused(
+    rule: str, parameter: str, value: int, unit: str
+) -> None:
+    with pytest.raises(RuleBookError):
+        layer(override(value, parameter, unit, rule=rule)).apply(CANDIDACY)
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameter", "value", "unit"),
+    [
+        (PAIN, "pain-min", 1, "{score}"),
+        (PAIN, "pain-min", 10, "{score}"),
+        ("candidacy.care-given-its-time", "care-min", 1, "d"),
+        ("shared.fresh-fracture", "imaging-max-age", 366, "d"),
+    ],
+)
+def test_the_last_number_that_still_tells_people_apart_is_the_sites_to_choose(
+    rule: str, parameter: str, value: int, unit: str
+) -> None:
+    assert layer(override(value, parameter, unit, rule=rule)).apply(CANDIDACY).sha256 != CANDIDACY.sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,7 +23,8 @@ PEOPLE: Final = (
     ("demo-auditor", Role.AUDITOR, "Audra Demo"),
     ("demo-admin", Role.ADMIN, "Adam Demo"),
 )
-_FORWARDED: Final = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
+_FORWARDED: Final = re.compile(r"forwarded|via|.*-(forward|real-?ip|client-?ip|connecting-ip).*", re.IGNORECASE)
+"""Headers by which proxies show themselves."""
 
 
 def add_demo_people(accounts: Accounts, now: datetime) -> None:
@@ -44,7 +46,7 @@ def offered() -> tuple[Account, ...]:
 
 
 def _from_this_machine() -> bool:
-    if any(name in request.headers for name in _FORWARDED):
+    if any(_FORWARDED.fullmatch(name) for name, _ in request.headers):
         return False
     names = [request.host, current_app.config[BIND]]
     if house().settings.public_url:

@@ -6,6 +6,7 @@ A view of a protected blueprint says with `needs` or `public` whom it is for. On
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Any, Final, TypeVar, cast
@@ -15,6 +16,7 @@ from flask import Blueprint, Response, current_app, g, redirect, request, sessio
 from flask_wtf.csrf import CSRFError
 
 from adapters.db.accounts import Session
+from adapters.db.errors import StoreUnavailableError
 from adapters.http.auth.visits import Visit
 from adapters.http.guard import note
 from adapters.http.rooms import house
@@ -59,7 +61,8 @@ def _look_up() -> Person | None:
     if found is None or not _lasts(found, now):
         return None
     if now - found.seen_at >= SEEN_EVERY:
-        with house().store.accounts(write=True) as accounts:
+        # where nothing can be written the list can still be read: unseen, a session only ends the sooner
+        with suppress(StoreUnavailableError), house().store.accounts(write=True) as accounts:
             accounts.see_session(key, now)
     note(role=found.account.role.value)
     return found.account.person

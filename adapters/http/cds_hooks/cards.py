@@ -9,11 +9,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from adapters.fhir.from_plan import patient_id
 from adapters.fhir.reading import LEVEL, ORDER
 from adapters.fhir.terminology import BASE
 from adapters.fhir.validate import check_written
 from adapters.http.cds_hooks.detail import NOT_APPROVED, Guidance, Row, detail, name, verdict
+from pathway.chart import patient_id
 from pathway.levels import UNSPECIFIED, sort_key
 
 Json = dict[str, Any]

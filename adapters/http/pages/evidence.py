@@ -93,6 +93,11 @@ def under(ledger: Ledger, book: RuleBook, sha256: str) -> RuleSet:
     return working or from_document(parse(ledger.release(sha256)))
 
 
+def all_under(ledger: Ledger, book: RuleBook, body: Json) -> dict[str, RuleSet]:
+    """The rule sets that a decision was made under, by id."""
+    return {release["id"]: under(ledger, book, release["sha256"]) for release in body["releases"]}
+
+
 def latest(ledger: Ledger, patient: str, most: int) -> tuple[tuple[DecisionRecord, ...], DecisionRecord | None]:
     """The newest decisions about a patient, and the newest of them that rests on the stored chart.
 

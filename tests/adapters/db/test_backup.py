@@ -197,6 +197,26 @@ def _rehashed(text: bytes) -> bytes:
     return b"\n".join([*out, json.dumps(found.to_json()).encode(), b""])
 
 
+def _planted(text: bytes) -> bytes:
+    """A forger's: somebody is signed in already, and the last line made to fit."""
+    from adapters.db.archive import Sum
+    from adapters.db.layout import Layout
+    from adapters.db.tables import session
+
+    lines = text.split(b"\n")[:-2]
+    head = json.loads(lines[0])
+    head["tables"].append(Layout.of(session).to_json())
+    lines[0] = json.dumps(head).encode()
+    lines.append(
+        b'[%d,"%s","ann","2026-01-01T00:00:00Z","2026-01-01T00:00:00Z"]' % (len(head["tables"]) - 1, b"f" * 64)
+    )
+    found = Sum()
+    found.head(lines[0] + b"\n")
+    for line in lines[1:]:
+        found.row(head["tables"][json.loads(line)[0]]["name"], b"[" + line.partition(b",")[2] + b"\n")
+    return b"\n".join([*lines, json.dumps(found.to_json()).encode(), b""])
+
+
 DAMAGES: dict[str, Damage] = {
     "cut in the middle": lambda data: data[: len(data) // 2],
     "cut at the end": lambda data: data[:-9],
@@ -215,6 +235,9 @@ DAMAGES: dict[str, Damage] = {
     "a made up version": _in_text(lambda text: text.replace(b'"version":1', b'"version":2', 1)),
     "an unknown revision": _in_text(lambda text: text.replace(b'"schema":"00', b'"schema":"99', 1)),
     "a decision changed and the sums made to fit": _in_text(_rehashed),
+    "a session planted and the sums made to fit": _in_text(_planted),
+    "a key that is no column": _in_text(lambda text: text.replace(b'"key":["sha256"]', b'"key":["other"]', 1)),
+    "a first line without an end to its depth": lambda data: gzip.compress(b"[" * 200_000),
 }
 
 

@@ -15,13 +15,13 @@ from alembic import command, op
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import sql
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
 from adapters.db import SqlStore, StoreUnavailableError, upgrade
 from adapters.db.engine import make_engine, transaction
 from adapters.db.migrate import alembic_config
 from adapters.db.tables import metadata
-from tests.adapters.db.builders import file_size_limit, ingest, opened
+from tests.adapters.db.builders import AT, file_size_limit, ingest, opened
 from tests.databases import ON_POSTGRESQL, ON_SQLITE, counts, fresh_postgres, plainly
 
 
@@ -156,6 +156,20 @@ def test_a_database_that_cannot_hold_every_character_is_refused() -> None:
     latin = sql.SQL("ENCODING 'LATIN1' LOCALE 'C'")
     with fresh_postgres(latin) as url, pytest.raises(StoreUnavailableError, match="UTF8"):
         upgrade(url)
+
+
+@pytest.mark.service
+def test_a_server_that_writes_dates_its_own_way_is_read_all_the_same() -> None:
+    with fresh_postgres(sql.SQL("ENCODING 'UTF8'")) as url:
+        name = make_url(url).database
+        for setting in ("datestyle = 'German, DMY'", "timezone = 'Asia/Kolkata'", "standard_conforming_strings = off"):
+            plainly(url, f'ALTER DATABASE "{name}" SET {setting}')
+        upgrade(url)
+        with opened(url) as store:
+            with store.write() as ledger:
+                ingest(ledger, "a")
+            with store.read() as ledger:
+                assert [record.decided_at for record in ledger.latest_decisions(9)] == [AT]
 
 
 def test_a_second_upgrade_changes_nothing(url: str, store: SqlStore, backend: str) -> None:

@@ -14,6 +14,8 @@ from adapters.db import SqlStore
 from tests.adapters.db.builders import ingest, opened
 from tests.databases import fresh
 
+pytestmark = pytest.mark.e2e  # processes of their own
+
 ROOT = Path(__file__).parents[3]
 
 

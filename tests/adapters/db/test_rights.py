@@ -110,3 +110,19 @@ def test_rights_that_were_given_by_hand_are_taken_back(owned: str) -> None:
 def test_sqlite_has_no_roles_and_says_so(url: str) -> None:
     with pytest.raises(StoreUnavailableError, match="no role"):
         upgrade(url, grant_to="service")
+
+
+@pytest.mark.service
+def test_who_does_not_own_the_tables_gives_nothing_and_is_told(owned: str) -> None:
+    upgrade(owned)
+    plainly(
+        owned, sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}").format(sql.Identifier(ROLE)).as_string()
+    )
+    with pytest.raises(StoreUnavailableError, match="only the owner of the tables"):
+        upgrade(as_role(owned), grant_to=ROLE)
+
+
+@pytest.mark.service
+def test_a_role_that_is_not_there_is_said(owned: str) -> None:
+    with pytest.raises(StoreUnavailableError, match="no such role"):
+        upgrade(owned, grant_to=f"{ROLE}-nobody")

@@ -23,6 +23,8 @@ from tests.adapters.http.builders import call, candidate, prefetch
 from tests.adapters.http.conftest import NOW
 from tests.adapters.http.people import app_of, peopled, sign_in, signed
 
+pytestmark = pytest.mark.slow  # one call for each field there is
+
 MARK = "Qzxjvkw"
 Json = dict[str, Any]
 Path = tuple[str | int, ...]

@@ -79,6 +79,9 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
     "forwarded host": {"headers": {"X-Forwarded-Host": "localhost"}},
     "real ip": {"headers": {"X-Real-IP": "127.0.0.1"}},
     "via": {"headers": {"Via": "1.1 proxy"}},
+    "forwarded port alone": {"headers": {"X-Forwarded-Port": "443"}},
+    "a proxy in front of a proxy": {"headers": {"x-original-forwarded-for": "127.0.0.1"}},
+    "a delivery network": {"headers": {"CF-Connecting-IP": "127.0.0.1"}},
 }
 
 

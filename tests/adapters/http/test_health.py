@@ -63,6 +63,14 @@ def test_a_database_of_another_version_is_not_ready(house: House, client: FlaskC
     assert failing(client) == {"migrations"}
 
 
+def test_a_table_that_somebody_removed_makes_unready_and_is_named(house: House, client: FlaskClient) -> None:
+    with sqlite3.connect(file_of(house)) as connection:
+        connection.execute("DROP TABLE sign_in_attempt")
+    connection.close()
+    assert failing(client) == {"migrations"}
+    assert "sign_in_attempt" in str(checks(client, 503)["migrations"]["what"])
+
+
 def test_a_database_that_was_never_made_is_not_ready(house: House, client: FlaskClient) -> None:
     with sqlite3.connect(file_of(house)) as connection:
         connection.execute("DROP TABLE alembic_version")
@@ -73,7 +81,7 @@ def test_a_database_that_was_never_made_is_not_ready(house: House, client: Flask
 def test_a_release_that_was_tampered_with_makes_unready_and_is_named(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     shutil.copytree(Settings(_env_file=None).rules, rules)
-    release = next((rules / "releases").glob("candidacy-*.json"))
+    release = max((rules / "releases").glob("candidacy-*.json"))  # the one in force
     release.write_bytes(release.read_bytes().replace(b"draft", b"daft!", 1))
     with opened_house(tmp_path / "x.db", rules=rules, rules_from="releases") as house:
         client = create_app(house).test_client()

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from adapters.bootstrap import House
 from adapters.demo.patients import demo_patients
 from adapters.demo.record import Record
 from tests.adapters.http.builders import call, candidate, emergency, prefetch, unproven
-from tests.adapters.http.conftest import NOW
+from tests.adapters.http.conftest import NOW, opened_house
 from tests.adapters.http.desks import Desk, Reader
+from tests.world import ingest
 
 Send = Callable[..., Any]
 
@@ -57,6 +59,16 @@ def test_coverage_stands_beside_the_clinical_verdict_and_never_before_it(house: 
     assert "who pays: original medicare" in page.text
     (drawing,) = [svg for svg in page.all("svg") if svg.get("role") == "img"]
     assert "L1: candidate" in (drawing["aria-label"] or "")
+
+
+def test_a_rule_set_that_did_not_decide_is_named_on_the_patients_page(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    off = "{rule-set: candidacy, set-on: 2026-11-20, by: [A. Person], reason: under review}"
+    site.write_text(f"site: t\nstatus: draft\noff:\n  - {off}\n")
+    with opened_house(tmp_path / "off.db", site_rules=site) as house:
+        ingest(house, candidate("p1", NOW))
+        page = Desk(house, "auditor").read("/patients/p1")
+    assert "Did not decide: candidacy. Switched off at this site on 2026-11-20: under review" in page.text
 
 
 def test_the_drawing_says_in_words_what_it_shows(desk: Desk) -> None:

@@ -21,10 +21,12 @@ from adapters.http.serving import DRAIN_SECONDS, serve
 from pathway.errors import BadInputError
 from tests.adapters.http.servers import free_port
 
+pytestmark = pytest.mark.e2e  # processes that serve, and signals to them
+
 ROOT = Path(__file__).parents[3]
 PROGRAM = textwrap.dedent("""
     import sys, time
-    from flask import Flask
+    from flask import Flask, request
     from adapters.http.serving import serve
 
     from adapters.http import logs
@@ -42,6 +44,10 @@ PROGRAM = textwrap.dedent("""
     @app.get("/")
     def ready():
         return "ready"
+
+    @app.get("/sent")
+    def sent():
+        return {**request.headers, "scheme": request.scheme, "from": request.remote_addr}
 
     serve(app, sys.argv[1], int(sys.argv[2]))
     print("left", flush=True)
@@ -105,6 +111,22 @@ def test_a_signal_lets_the_running_request_end_and_takes_no_new_one(
     assert (answer.status_code, len(answer.content)) == (200, 8_000_000)
     assert process.wait(5) == 0
     assert said(process).read() == "left\n"
+
+
+@pytest.mark.parametrize("served", ["127.0.0.1"], indirect=True)
+def test_what_shows_a_proxy_is_believed_in_nothing_but_reaches_the_demo_that_asks_for_it(
+    served: tuple[str, subprocess.Popen[str]],
+) -> None:
+    base, _ = served
+    shown = {
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Port": "443",
+        "Forwarded": "a=b",
+    }
+    sent = requests.get(f"{base}/sent", headers=shown, timeout=2).json()
+    assert {name: sent.get(name) for name in shown} == shown
+    assert (sent["scheme"], sent["from"]) == ("http", "127.0.0.1")
 
 
 def test_without_work_it_leaves_at_once(served: tuple[str, subprocess.Popen[str]]) -> None:

@@ -1,6 +1,8 @@
 """Signing in and out: the form, the cookie, the times, guessing, and where one is sent on to."""
 
 import hashlib
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -220,6 +222,21 @@ def test_use_within_the_last_minute_is_not_written_again_and_costs_at_most_that_
     assert who(client)
     clock.forward(seconds=(IDLE - timedelta(seconds=60)).total_seconds())
     assert who(client)
+
+
+def test_whoever_is_signed_in_reads_on_while_nothing_can_be_written_and_the_session_lasts_no_longer_for_it(
+    make_house: MakeHouse, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.db.sqlite.BUSY_SECONDS", 0.05)
+    house = peopled(make_house(), clock)
+    client = signed(app_of(house), house, "clinician")
+    clock.forward(seconds=120)
+    path = house.settings.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert client.get("/worklist").status_code == 200
+    clock.forward(seconds=IDLE.total_seconds() - 120)
+    assert not who(client)
 
 
 def test_disabling_an_account_ends_its_sessions_at_once_and_for_good(app: Flask, house: House) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.fhir.from_plan import patient_id
 from adapters.http.pages.evidence import (
     Shown,
+    all_under,
     datum_title,
     holds,
     in_words,
@@ -16,10 +16,10 @@ from adapters.http.pages.evidence import (
     reason_words,
     sheets_of,
     shown,
-    under,
 )
 from adapters.http.pages.worklist.model import level_words
 from pathway.canonical import instant, parse
+from pathway.chart import patient_id
 from pathway.decisions import DecisionRecord
 from pathway.ports import Ledger
 from pathway.reconcile import Task
@@ -112,7 +112,7 @@ def decision_page(ledger: Ledger, book: RuleBook, id: str) -> Page:
     """The page of a decision, read with the releases that it was made under; NotFoundError if there is none."""
     record = ledger.decision(id)
     body: Json = parse(record.body)
-    rule_sets = {release["id"]: under(ledger, book, release["sha256"]) for release in body["releases"]}
+    rule_sets = all_under(ledger, book, body)
     vocabulary = Vocabulary.union(one.vocabulary for one in rule_sets.values())
     tasks = {f"{task.episode}/{task.rule}": task for task in ledger.tasks(record.patient)}
     return Page(

@@ -9,7 +9,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from adapters.http.cds_hooks.detail import carrying
-from adapters.http.pages.evidence import latest, reason_words, sheets_of, shown, under
+from adapters.http.pages.evidence import all_under, latest, reason_words, sheets_of, shown
 from adapters.http.pages.patient.names import names_of
 from adapters.http.pages.patient.spine import Spine, spine
 from adapters.http.pages.worklist.model import Row, level_words, rows_of
@@ -74,6 +74,7 @@ class Page:
     policies: tuple[Policy, ...]
     levels: tuple[Level, ...]
     choices: tuple[Json, ...]
+    not_run: tuple[Json, ...]
     spine: Spine | None
     open: tuple[Row, ...]
     ended: tuple[Row, ...]
@@ -92,14 +93,15 @@ def patient_page(
     if decision is None and not tasks and not ledger.chart_version(key):
         raise NotFoundError("there is no such patient here", fix="Look for the patient on the work list")
     body: Json = parse(decision.body) if decision else {"releases": [], "levels": []}
-    rule_sets = {release["id"]: under(ledger, book, release["sha256"]) for release in body["releases"]}
+    rule_sets = all_under(ledger, book, body)
     policies = _policies(body)
     levels = tuple(_levels(body, policies, rule_sets))
     rows = rows_of(ledger, sorted(tasks, key=lambda t: (t.due_at, t.key)), reader, now, zone)
     return Page(
         id=id, name=names_of(ledger, [key]).get(key, ""), about=_about(body, rule_sets),
         policies=policies, levels=levels,
-        choices=tuple(body.get("choices", ())), spine=spine(body, policies[0].id) if levels else None,
+        choices=tuple(body.get("choices", ())), not_run=tuple(body.get("notRun", ())),
+        spine=spine(body, policies[0].id) if levels else None,
         open=tuple(row for row in rows if not row.task.ended),
         ended=tuple(sorted((r for r in rows if r.task.ended), key=lambda r: r.task.modified_at, reverse=True)),
         episodes=tuple(sorted(ledger.episodes(key), key=lambda e: (e.onset_at, e.id))),

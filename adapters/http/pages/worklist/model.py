@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.fhir.from_plan import patient_id
 from adapters.http.pages.evidence import Why, why
 from adapters.http.pages.patient.names import names_of
 from adapters.http.pages.worklist.filters import PRIORITIES, Filters
+from pathway.chart import patient_id
 from pathway.people import Act, Person, TaskEvent, acts_for
 from pathway.ports import Ledger
 from pathway.reconcile import ENDED, Task
