@@ -21,6 +21,8 @@ from pathway.service import Ingested
 from tests.rules.book import BOOK, RULES, edit
 from tests.world import FixedClock, candidate, ingest, make_house, outcomes, settled
 
+pytestmark = pytest.mark.e2e  # releases frozen, switched and replayed in a whole house
+
 SITE = "site: example-hospital\nstatus: draft\n"
 SIGNED = "set-on: 2026-11-22, by: [A. Person], reason: ours"
 

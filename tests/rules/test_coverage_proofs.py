@@ -7,6 +7,8 @@ from pathway.rulebook import RuleSet
 from tests.rules.book import BOOK
 from tests.rules.proofs import criteria_read, every_combination, grouped, verdict
 
+pytestmark = pytest.mark.slow  # every combination of every coverage set
+
 SETS = [rule_set for rule_set in BOOK.sets.values() if rule_set.kind == "coverage"]
 SHELF = "coverage-cms-lcd"
 INPATIENT, OUTPATIENT = f"{SHELF}.inpatient-path", f"{SHELF}.outpatient-path"

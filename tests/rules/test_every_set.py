@@ -18,6 +18,8 @@ from tests.rules.book import machines
 from tests.rules.proofs import DECIDING, criteria_read, every_combination, grouped, member, picked
 from tests.rules.walk import walk
 
+pytestmark = pytest.mark.slow  # every combination of every set
+
 every_deciding_set = pytest.mark.parametrize("rule_set", DECIDING, ids=lambda rule_set: rule_set.id)
 
 

@@ -15,6 +15,8 @@ from adapters.demo.patients import demo_patients
 from adapters.demo.record import Record
 from tests.world import NOW, candidate, person
 
+pytestmark = pytest.mark.e2e  # commands as a person gives them, on the whole rule book
+
 
 @pytest.fixture(autouse=True)
 def _own_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
