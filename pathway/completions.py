@@ -1,7 +1,8 @@
 """Completions: what is not known answered in every way that matters, to see what an answer could change.
 
 An answer is a fresh value. What a rule may use today stays as it is; what it may not (unknown, too old, undated, or
-an interval across a bound) runs through the values that its comparisons can tell apart. The work is bounded in steps.
+an interval across a bound) runs through the values that its comparisons can tell apart; so does an unconfirmed
+candidate, even one that counts, for it can still be confirmed or refuted. The work is bounded in steps.
 """
 
 from __future__ import annotations
@@ -22,8 +23,17 @@ from pathway.vocabulary import Datum, Kind
 
 STEPS: Final = 200_000
 
-State = bool | Interval | None
-"""How a comparison stands: decided; an interval that reaches over its bound; or None, nothing that it may use.
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """What a comparison comes to on an unconfirmed candidate that counts: so for now, until an answer replaces it."""
+
+    verdict: bool
+
+
+State = bool | Interval | Doubted | None
+"""How a comparison stands: decided; an interval that reaches over its bound; decided by a candidate that an answer
+may still confirm or refute; or None, nothing that it may use.
 
 For `recorded` it is whether there is anything.
 """
@@ -81,7 +91,7 @@ class Completions:
     ) -> frozenset[Reached]:
         """The verdicts that completions lead to. CompileError if finding them takes too many steps.
 
-        Without `answered` nothing becomes `recorded`: an answer that nobody gave is not.
+        Without `answered` nothing becomes `recorded`, and a candidate that counts stands: nobody gave an answer.
         """
         known, choices = self._choices(states, answered=answered)
         return frozenset(self._ends(known, tuple(choices.values()), self._nothing, steps or Steps()))
@@ -188,6 +198,8 @@ def state_of(leaf: Leaf, fact: Fact, as_of: datetime) -> State:
     if value is None:
         return None
     verdict = compare(leaf, value)
+    if not fact.known:
+        return None if verdict is None else Doubted(verdict)
     return value if verdict is None and isinstance(value, Interval) else verdict
 
 
@@ -199,17 +211,23 @@ def verdicts(asked: Iterable[Leaf], states: Iterable[State]) -> Verdicts:
 def _verdict(leaf: Leaf, state: State) -> bool | None:
     if leaf.op is Op.RECORDED:
         return state is leaf.operand
+    if isinstance(state, Doubted):
+        return state.verdict
     return state if isinstance(state, bool) else None
 
 
 def ways(datum: Datum, asked: Sequence[Leaf], states: Sequence[State], *, answered: bool) -> tuple[Verdicts, ...]:
     """The verdicts that the comparisons on one datum can come to together, each combination once.
 
-    `answered`: an answer also makes the datum recorded.
+    `answered`: an answer also makes the datum recorded, and replaces a candidate that counts.
     """
     now = verdicts(asked, states)
     across = [(leaf, state) for leaf, state in zip(asked, states, strict=True) if isinstance(state, Interval)]
-    mute = [leaf for leaf, state in zip(asked, states, strict=True) if state is None]
+    mute = [
+        leaf
+        for leaf, state in zip(asked, states, strict=True)
+        if state is None or (answered and isinstance(state, Doubted))
+    ]
     silent = [leaf for leaf, state in zip(asked, states, strict=True) if leaf.op is Op.RECORDED and state is False]
     if not (across or mute or silent):
         return (now,)

@@ -153,6 +153,8 @@ def _check_plausible(one: Override, laid: RuleSet) -> None:
     So would an age at which nothing ever grows old.
     """
     (rule,) = (rule for rule in laid.rules() if rule.id == one.entry.rule)
+    (written,) = (each for each in laid.document["rules"] if each["id"] == one.entry.rule)
+    was = written["parameters"][one.parameter]["was"]
     for leaf in bounds(rule):
         datum = leaf.datum
         fix = f"{datum.id} lies between {datum.lo} and {datum.hi} {datum.unit}"
@@ -160,6 +162,10 @@ def _check_plausible(one: Override, laid: RuleSet) -> None:
             raise one.entry.fault(f"no {datum.title.lower()} can reach {one.value} {one.unit}", fix)
         if leaf.op in ORDERED and len({compare(leaf, end) for end in (datum.lo, datum.hi) if end is not None}) == 1:
             raise one.entry.fault(f"{one.value} {one.unit} tells no {datum.id} from another: it decides for all", fix)
+        signed = datum.lo is not None and datum.lo < 0 and leaf.operand == datum.scaled(Decimal(one.value))
+        if signed and was * one.value <= 0 != was:
+            what = f"{one.parameter} of {one.value} {one.unit} is no longer a change in the direction of {was}"
+            raise one.entry.fault(what, "Keep its sign, and more than 0: a rise stays a rise, a fall a fall")
     for leaf in (leaf for part in rule.conditions() for leaf in leaves(part)):
         if leaf.within is not None and leaf.within > _NEVER_OLD.total_seconds():
             what = f"with {one.parameter} of {one.value} {one.unit} {leaf.datum.title.lower()} hardly ever grows old"

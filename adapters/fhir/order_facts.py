@@ -84,6 +84,8 @@ def bone_density_referral(chart: KnownChart) -> Fact:
     said = answered(datum, HOLDS, chart.named(datum))
     if sure:
         at, sources = max(chart.dated(r) for r in sure), tuple(r.reference for r in sure)
+        if said.value is True and said.at is not None and said.at > at:  # said again, so no older than that
+            at, sources = said.at, (*sources, *said.sources)
         return Fact(datum, True, None, None, at, sources)
     if said.known or said.reason is not Reason.NOT_RECORDED or not doubtful:
         return said

@@ -17,6 +17,9 @@ from pathway.facts import Fact, Reason, Value, unknown
 PREGNANCY_ENDS: Final = 60
 """Completed years from which pregnancy does not apply. A project default of 2026-11-22, awaiting sign-off."""
 
+GROWN: Final = 25
+"""Completed years from which one more or less decides nothing: a partial birth date will do. A project default too."""
+
 _STAYS: Final = frozenset({"IMP", "ACUTE", "NONAC", "SS", "OBSENC"})  # v3 ActEncounterCode, FHIR R4 Encounter.class
 
 
@@ -36,16 +39,28 @@ def person_facts(chart: KnownChart) -> Iterator[Fact]:
 
 
 def _age(chart: KnownChart) -> Fact:
-    """Completed years, counted from the latest birth date that a partial one allows: never too old."""
+    """Completed years, counted from the latest birth date that a partial one allows: never too old.
+
+    Of the young, where a partial date allows two ages, it is unconfirmed: a year decides who is a child.
+    """
     patient = chart.patient
     birth = When.read(patient.body.get("birthDate"), chart.zone) if patient else None
     if patient is None or birth is None:
         return unknown("age")
-    born, today = birth.latest.astimezone(chart.zone).date(), chart.as_of.astimezone(chart.zone).date()
-    years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+    years, most = _years(chart, birth.latest), _years(chart, birth.earliest)
+    if years != most and -1 <= years < GROWN:
+        return unknown(
+            "age", Reason.UNCONFIRMED, candidate=max(years, 0), at=chart.as_of, sources=[patient.reference],
+            detail={"why": "the day of birth is not recorded"},
+        )  # fmt: skip
     if not 0 <= years <= 125:
         return unknown("age", Reason.UNPARSEABLE, sources=[patient.reference])
     return Fact("age", years, None, None, chart.as_of, (patient.reference,))
+
+
+def _years(chart: KnownChart, birth: datetime) -> int:
+    born, today = birth.astimezone(chart.zone).date(), chart.as_of.astimezone(chart.zone).date()
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
 
 
 def _deceased(chart: KnownChart) -> Fact:

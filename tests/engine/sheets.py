@@ -139,10 +139,10 @@ def view(rng: random.Random, data: list[Datum]) -> dict[str, Fact]:
 
 
 def asked_alike(part: Condition, limits: Mapping[str, int | None]) -> Condition:
-    """The same condition, each datum asked under its one limit of age, and only where it is confirmed."""
+    """The same condition, each datum asked under its one limit of age; a candidate may count for one leaf alone."""
     match part:
         case Leaf():
-            return replace(part, within=limits[part.datum.id], unconfirmed=False)
+            return replace(part, within=limits[part.datum.id])
         case Not(inner):
             return Not(asked_alike(inner, limits))
         case All(parts) | AnyOf(parts):

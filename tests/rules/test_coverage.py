@@ -1,5 +1,6 @@
 """Coverage on whole decisions: section 15 of the catalogue at its boundaries, section 16 by row, and who is asked."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +16,7 @@ from pathway.facts import Fact, Interval, Reason, Value, unknown
 from pathway.strata import Machine
 from pathway.vocabulary import Scope
 from tests.rules.book import BOOK, machines
-from tests.rules.people import POOLS, Person, known, people, rounds
+from tests.rules.people import AS_OF, POOLS, Person, known, people, rounds
 from tests.rules.test_coverage_proofs import SETS
 
 PLACE = {one.lcd: one.applies_to["place-of-service"][0] for one in SETS}
@@ -33,8 +34,14 @@ def person(place: str, facts: Facts, level: str = "L1") -> Person:
     made = Person({}, {level: {}}, {})
     for datum, value in {"place-of-service": place, **PLAIN, **facts}.items():
         scope = BOOK.vocabulary[datum].scope
-        made = made.but(scope, level, unknown(datum) if value is NOT_KNOWN else known(datum, _typed(datum, value)))
+        made = made.but(scope, level, _fact(datum, value))
     return made
+
+
+def _fact(datum: str, value: object) -> Fact:
+    if isinstance(value, Fact):
+        return value
+    return unknown(datum) if value is NOT_KNOWN else known(datum, _typed(datum, value))
 
 
 def _typed(datum: str, value: Any) -> Value:
@@ -183,7 +190,22 @@ def test_a_document_that_nobody_recorded_is_missing_and_asked_for(datum: str) ->
 
 @pytest.mark.parametrize("datum", DOCUMENTS)
 def test_a_document_that_is_recorded_as_absent_is_missing_too(datum: str) -> None:
-    assert row({datum: False})["outcome"] == "documentation-missing"
+    expected = "not-met" if datum == "care-optimal" else "documentation-missing"  # care refuted is no missing paper
+    assert row({datum: False})["outcome"] == expected
+
+
+@pytest.mark.parametrize("datum", [datum for datum in DOCUMENTS if datum != "care-optimal"])
+def test_a_document_of_more_than_a_year_ago_is_asked_for_again(datum: str) -> None:
+    fresh, old = (row({datum: known(datum, True, timedelta(days=days))}) for days in (365, 366))
+    assert (fresh["outcome"], missing(fresh)) == ("met", [])
+    assert (old["outcome"], missing(old)) == ("documentation-missing", [datum])
+
+
+def test_care_stated_not_to_be_optimal_is_no_reason_in_hospital_with_severe_pain() -> None:
+    inside = {"hospitalised": True, "pain-score": 8, "care-optimal": False}
+    assert row(inside)["outcome"] == "met"
+    unsure = row(inside | {"hospitalised": NOT_KNOWN})
+    assert (unsure["outcome"], missing(unsure)) == ("insufficient-data", ["hospitalised"])
 
 
 def test_without_any_document_it_is_still_no_reason_against_care() -> None:
@@ -209,9 +231,30 @@ def test_a_flag_that_is_present_needs_a_documented_reason(flag: str, datum: str,
     for without in (NOT_KNOWN, False):
         found = row({datum: present, reason: without})
         assert found["outcome"] == "documentation-missing"
-        assert "without a documented reason" in said(found, flag)
+        assert re.search("without a documented reason|no documented reason to go on", said(found, flag))
         assert missing(found) == ([reason] if without is NOT_KNOWN else [])
     assert row({datum: present, reason: True})["outcome"] == "met"
+
+
+@pytest.mark.parametrize(("flag", "datum", "present", "reason"), FLAGS[1:])
+def test_a_flag_that_is_suspected_is_neither_absent_nor_merely_not_assessed(
+    flag: str, datum: str, present: object, reason: str
+) -> None:
+    """It asks to be confirmed or refuted, or for a reason; an answer of "absent" or a reason settles it."""
+    suspected = unknown(datum, Reason.UNCONFIRMED, candidate=present, at=AS_OF)  # type: ignore[arg-type]
+    found = row({datum: suspected, reason: NOT_KNOWN})
+    assert (found["outcome"], flags(found)) == ("documentation-missing", [])
+    assert "recorded, but not confirmed" in said(found, flag)
+    assert set(missing(found)) == {datum, reason}
+    assert missing(row({datum: suspected, reason: False})) == [datum]
+    assert row({datum: suspected, reason: True})["outcome"] == "met"
+
+
+def test_a_check_of_coagulation_grows_old_and_an_old_defect_does_not() -> None:
+    name, reason = "coagulopathy", {"reason-despite-coagulopathy": NOT_KNOWN}
+    assert flags(row(reason | {name: known(name, False, timedelta(days=30))})) == []
+    assert flags(row(reason | {name: known(name, False, timedelta(days=31))})) == ["coagulation"]
+    assert row(reason | {name: known(name, True, timedelta(days=300))})["outcome"] == "documentation-missing"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ INPATIENT, OUTPATIENT = f"{SHELF}.inpatient-path", f"{SHELF}.outpatient-path"
 CARE, OSTEOPOROTIC, TUMOUR = (
     f"{SHELF}.optimal-care-documented", "shared.osteoporotic-fracture", f"{SHELF}.neoplastic-fracture",
 )  # fmt: skip
-PAPER = {CARE, f"{SHELF}.bone-density-and-education", f"{SHELF}.programme-instruction"}
+PAPER = {f"{SHELF}.bone-density-and-education", f"{SHELF}.programme-instruction"}
+"""Documents. The statement about care is one only while nobody made it: stated not to be optimal, it is a no."""
 FLAGS = {f"{SHELF}.{flag}" for flag in (
     "level-count", "cement-allergy", "coagulation", "neurology", "instability", "impingement", "retropulsion",
 )}  # fmt: skip
@@ -90,6 +91,21 @@ def test_an_exclusion_never_coexists_with_coverage(rule_set: RuleSet) -> None:
 
 
 @every_set
+def test_care_decides_on_the_outpatient_path_alone_and_only_once_it_is_stated(rule_set: RuleSet) -> None:
+    """Refuted: no outside hospital, a question while the stay or the pain is open. Not stated: a document."""
+    branches = {INPATIENT, CARE, TUMOUR}
+    rest = [verdict(rule_set, id_, "met") for id_ in criteria_read(rule_set.id) if id_ not in branches]
+    rest += [verdict(rule_set, TUMOUR, "not-met")] if TUMOUR in criteria_read(rule_set.id) else []
+    for care, inpatient, expected in (
+        ("not-met", "not-met", "not-met"), ("not-met", "unknown", "insufficient-data"), ("not-met", "met", "met"),
+        ("unknown", "not-met", "documentation-missing"), ("unknown", "unknown", "documentation-missing"),
+        ("unknown", "met", "met"), ("met", "not-met", "met"), ("met", "unknown", "met"),
+    ):  # fmt: skip
+        case = (verdict(rule_set, CARE, care), verdict(rule_set, INPATIENT, inpatient))
+        assert outcomes(rule_set, All((*rest, *case))) == {expected}, (care, inpatient)
+
+
+@every_set
 def test_a_flag_that_nobody_assessed_blocks_nothing(rule_set: RuleSet) -> None:
     rest = [verdict(rule_set, id_, "met") for id_ in criteria_read(rule_set.id) if id_ not in FLAGS | {TUMOUR}]
     tumour = [verdict(rule_set, TUMOUR, "not-met")] if TUMOUR in criteria_read(rule_set.id) else []
@@ -117,7 +133,7 @@ def test_a_tumour_is_never_met_and_never_denied_for_what_only_osteoporosis_needs
     assert outcomes(rule_set, All(tumour)) == {
         "not-applicable", "not-met", "insufficient-data", "documentation-missing",
     }  # fmt: skip
-    onset_and_imaging = {f"{SHELF}.within-twelve-weeks", f"{SHELF}.oedema-or-uptake", INPATIENT, OUTPATIENT}
+    onset_and_imaging = {f"{SHELF}.within-twelve-weeks", f"{SHELF}.oedema-or-uptake", INPATIENT, OUTPATIENT, CARE}
     rest = [
         verdict(rule_set, id_, "met")
         for id_ in criteria_read(rule_set.id)

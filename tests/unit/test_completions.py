@@ -112,10 +112,24 @@ def test_a_partly_known_interval_is_completed_within_itself() -> None:
     assert weaker_than_truth(rule) is not None
 
 
-def test_an_unconfirmed_candidate_that_counts_is_not_open() -> None:
+def test_an_unconfirmed_candidate_counts_until_an_answer_confirms_or_refutes_it() -> None:
     doubtful = {"worse": unknown("worse", Reason.UNCONFIRMED, candidate=True)}
-    assert open_data(replace(IS_WORSE, unconfirmed=True), doubtful, AS_OF) == ()
+    counts = replace(IS_WORSE, unconfirmed=True)
+    assert evaluate(counts, doubtful, AS_OF) is True
+    assert open_data(counts, doubtful, AS_OF) == ("worse",)
     assert open_data(IS_WORSE, doubtful, AS_OF) == ("worse",)
+    ruled_out = All((Leaf(WORSE, Op.IS, False), Not(counts)))  # suspected is not "no", and not unknown either
+    assert evaluate(ruled_out, doubtful, AS_OF) is False
+    assert open_data(ruled_out, doubtful, AS_OF) == ("worse",)
+
+
+def test_an_answer_may_lie_outside_an_unconfirmed_interval() -> None:
+    rule = replace(MANY, unconfirmed=True)
+    doubtful = {"count": unknown("count", Reason.UNCONFIRMED, candidate=Interval(3, 4))}
+    assert evaluate(rule, doubtful, AS_OF) is True
+    assert open_data(rule, doubtful, AS_OF) == ("count",)
+    few = All((rule, Leaf(COUNT, Op.AT_MOST, 9, unconfirmed=True), Leaf(COUNT, Op.MORE_THAN, 3, unconfirmed=True)))
+    assert open_data(few, doubtful, AS_OF) == ("count",)
 
 
 def test_recorded_stands_as_it_is_until_somebody_answers() -> None:
@@ -197,8 +211,8 @@ def test_completions_are_what_trying_out_every_plausible_value_gives(seed: int) 
             tuple(id(one) for one in row): evaluate(rule, {one.datum: one for one in row}, AS_OF)
             for row in product(*spread.values())
         }
-        verdicts = set(table.values())
-        assert settled(rule, sheet, AS_OF) is (verdicts.pop() if len(verdicts) == 1 else None)
+        one = Completions((rule,))
+        assert one.reached(one.states(sheet, AS_OF)) == {(verdict,) for verdict in table.values()}
         matters: list[str] = []
         for place, name in enumerate(spread):
             groups: dict[tuple[int, ...], set[bool | None]] = {}

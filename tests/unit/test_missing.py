@@ -273,3 +273,17 @@ def test_a_combination_without_an_outcome_is_an_error_and_so_is_an_outcome_that_
     assert search.wanted({**NOTHING, "pain": fact(PAIN, 9)}, AS_OF).data == ()
     with pytest.raises(CompileError, match="'c0', which decides nothing"):
         Search(rules([replace(hurts, role="note")], [rule("a", met("c0"), outcome="allow")]))
+
+
+def test_a_flag_that_counts_a_suspicion_against_itself_asks_to_confirm_or_refute_it() -> None:
+    """The verdict is known for now, and its datum is not: an answer still changes the outcome."""
+    worse = flag("worse")
+    clear = All((Leaf(worse, Op.IS, False), Not(Leaf(worse, Op.IS, True, unconfirmed=True))))
+    rule_set = rules([rule("c0", clear, role="flag")], [
+        rule("o0", failed("c0"), outcome="doubt"), rule("last", ALWAYS, outcome="allow"),
+    ])  # fmt: skip
+    search = Search(rule_set)
+    suspected = {"worse": unknown("worse", Reason.UNCONFIRMED, candidate=True)}
+    assert search.wanted(suspected, AS_OF) == Wanted((("worse", "c0"),), ())
+    assert search.wanted({"worse": unknown("worse")}, AS_OF) == Wanted((), ("c0",))
+    assert search.wanted({"worse": fact(worse, True)}, AS_OF) == Wanted((), ())

@@ -140,6 +140,18 @@ def test_what_a_payer_prescribes_is_not_the_sites_to_change() -> None:
         layer(override(6)).apply(from_document(document))
 
 
+@pytest.mark.parametrize("value", [0, -1, Decimal("-0.5")])
+@pytest.mark.parametrize("shelf", ["coverage-cms-lcd-l34228", "coverage-cms-lcd-l38201"])
+def test_pain_that_worsens_cannot_be_made_to_mean_pain_that_does_not(shelf: str, value: int | Decimal) -> None:
+    rule = "coverage-cms-lcd.outpatient-path"
+    rule_set, where = BOOK.sets[shelf], entry(rule_set=shelf, rule=rule)
+    with pytest.raises(RuleBookError, match=r"site\.yaml:4: worsening of .* no longer a change in the direction of 1"):
+        layer(Override(where, "worsening", value, "{score}")).apply(rule_set)
+    assert layer(Override(where, "worsening", 2, "{score}")).apply(rule_set).site["base"] == rule_set.sha256
+    with pytest.raises(RuleBookError, match="is the payer's number"):
+        layer(Override(where, "outpatient-pain", 6, "{score}")).apply(rule_set)
+
+
 CONTRACTOR = {"name": "invented", "status": "not-verified", "from": "2026-11-22"}
 
 

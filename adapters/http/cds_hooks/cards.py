@@ -1,5 +1,7 @@
 """One card for a call: the verdicts on the levels that are a current matter, or an emergency; otherwise no card.
 
+Where the rules that would give a verdict did not run, the card says that nobody looked.
+
 Card: CDS Hooks 2.0.1, Card Attributes. What is absent is left out: no null, no empty string, list or object.
 """
 
@@ -40,10 +42,10 @@ OVERRIDES: Final = (
 
 
 def cards(guidance: Guidance, decision_id: str, public_url: str) -> list[Json]:
-    """The card of a decision, or none. `public_url` is where people reach us; without it there are no links."""
+    """The card of a decision, or none where there is nothing to say. `public_url`: where people reach us, for links."""
     rows = _current(guidance)
     if not rows and not guidance.emergencies:
-        return []
+        return [_nobody_looked(guidance, decision_id, public_url)] if _unjudged(guidance) else []
     links = [{"label": "The decision in full", "url": f"{public_url}/records/{decision_id}", "type": "absolute"}]
     suggestions = _suggestions(guidance, decision_id)
     card: Json = {
@@ -58,6 +60,25 @@ def cards(guidance: Guidance, decision_id: str, public_url: str) -> list[Json]:
         "links": links if public_url else [],
     }
     return [{key: value for key, value in card.items() if value not in ("", [])}]
+
+
+def _unjudged(guidance: Guidance) -> bool:
+    """Whether no clinical rule set gave an outcome on any level because what would have did not run."""
+    ran = [release["id"] for release in guidance.body["releases"] if release["kind"] == "clinical"]
+    return bool(guidance.resting) and not any(guidance.rule_sets[id].recommendations for id in ran)
+
+
+def _nobody_looked(guidance: Guidance, decision_id: str, public_url: str) -> Json:
+    """A card that says so: no card at all would read as nothing to say."""
+    names = ", ".join(entry["ruleSet"] for entry in guidance.resting)
+    url = {"url": f"{public_url}/"} if public_url else {}
+    return {
+        "uuid": _uuid(decision_id, "card"),
+        "summary": _cut(f"Not assessed: no rules in force for {names}"),
+        "detail": detail(guidance, []),
+        "indicator": "info",
+        "source": {"label": "Pathway", **url},
+    }
 
 
 def _current(guidance: Guidance) -> list[Row]:
@@ -82,7 +103,10 @@ def _summary(guidance: Guidance, rows: Sequence[Row]) -> str:
         parts.append(f"{name(rows[0])}: {verdict(rows[0])}")
         more = len({row["level"] for row in rows}) - 1
         parts += [f"{more} more level{'s' if more > 1 else ''}"] if more else []
-    text = " · ".join(parts)
+    return _cut(" · ".join(parts))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 1]}…"
 
 

@@ -62,6 +62,11 @@ class Guidance:
         """What could not be retrieved, with the reason."""
         return [item for item in self.body["setAside"] if item["code"] == "not-retrieved"]
 
+    @property
+    def resting(self) -> list[Row]:
+        """The clinical rule sets that are configured and did not decide, with the reason; a payer's are choices."""
+        return [entry for entry in self.body.get("notRun", ()) if "family" not in entry]
+
 
 def detail(guidance: Guidance, rows: Sequence[Row]) -> str:
     """The whole text. `rows` are the levels to speak of, each under one policy, the most pressing first."""
@@ -191,6 +196,8 @@ def _not_looked_at(guidance: Guidance) -> Iterator[str]:
     """What this answer could not take into account."""
     for item in guidance.gaps:
         yield f"- Could not be retrieved: {plain(item['where'])} ({plain(item['why'])}). What rests on it is unknown."
+    for entry in guidance.resting:
+        yield f"- Not assessed, as the rule set did not run: {plain(entry['ruleSet'])} ({plain(entry['why'])})."
     invalid = sum(1 for item in guidance.body["setAside"] if item["code"] == "invalid")
     if invalid:
         yield f"- {invalid} record{'s' if invalid > 1 else ''} could not be used; the decision lists them."

@@ -118,7 +118,8 @@ def test_a_sign_without_its_vertebra_is_possible_at_each_and_its_absence_says_no
         ("spinal-instability", "M53.2X6", "L1", True), ("spinal-instability", "M53.2X4", "L1", False),
         ("spinal-instability", "M53.2X5", "L1", True), ("spinal-instability", "M53.2X5", "L3", False),
         ("spinal-instability", "M53.2X9", "L3", True), ("kyphosis", "M40.295", "L1", True),
-        ("kyphosis", "M40.04", "L1", False), ("kyphosis", "M40.209", "L3", True),
+        ("kyphosis", "M40.14", "L1", False), ("kyphosis", "M40.209", "L3", True),
+        ("kyphosis", "M40.05", "L1", False),  # postural: no deformity of a fracture
     ],
 )  # fmt: skip
 def test_a_code_of_a_region_makes_it_possible_within_the_region_and_nowhere_true(

@@ -32,6 +32,22 @@ def test_age_is_counted_in_completed_years_and_never_too_old_from_a_partial_date
     assert fact(record, "age").value == 75
 
 
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [("2008", None), ("2008-11", None), ("2008-12", 17), ("2008-10", 18), ("2007", None), ("2001", None), ("2000", 25)],
+)
+def test_a_birth_year_that_allows_two_ages_of_the_young_is_unconfirmed(born: str, age: int | None) -> None:
+    """17 or 18 on 22 November 2026: neither a child nor an adult, until somebody records the day."""
+    record = person()
+    record.resources[0]["birthDate"] = born
+    found = fact(record, "age")
+    assert found.value == age
+    if age is None:
+        assert found.reason is Reason.UNCONFIRMED
+        assert found.candidate == 2025 - int(born[:4])
+    assert not fact(record, "pregnancy").known
+
+
 @pytest.mark.parametrize(("gender", "age", "known"), [("male", 30, True), ("female", 59, False), ("female", 60, True)])
 def test_pregnancy_is_never_asked_of_a_man_or_above_the_age_limit(gender: str, age: int, known: bool) -> None:
     assert fact(person(gender=gender, age=age), "pregnancy").known is known

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from adapters.http.cds_hooks.gaps import SILENCE
 from adapters.http.cds_hooks.markdown import plain
 from adapters.http.contract import contract
 from tests.adapters.http.builders import INSTANCE, Json, call, candidate, emergency, hollow, prefetch, unproven
-from tests.adapters.http.conftest import NOW, MakeHouse
+from tests.adapters.http.conftest import NOW, MakeHouse, opened_house
 
 Ask = Callable[..., list[Json]]
 
@@ -262,6 +263,34 @@ def test_the_same_decision_gives_the_same_card_id_and_another_one_another(opened
     assert one == again
     assert one["uuid"] != other["uuid"]
     assert one["suggestions"][0]["uuid"] != other["suggestions"][0]["uuid"]
+
+
+def test_a_policy_that_did_not_run_is_named_and_never_answered_with_silence(tmp_path: Path) -> None:
+    """A site that switches candidacy off: the hook says that nobody looked, and why."""
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "site: t\nstatus: draft\noff:\n"
+        "  - {rule-set: candidacy, set-on: 2026-11-20, by: [A. Person], reason: under revision}\n"
+    )
+    record = candidate("p1", NOW)
+    sent = call(record.id, prefetch=prefetch(record))
+    with opened_house(tmp_path / "house.db", site_rules=site) as house:
+        answer = create_app(house).test_client().post("/cds-services/candidacy", json=sent)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    contract().body("Cards", answer.json, "answer")
+    (card,) = answer.json["cards"]
+    assert not hollow(card)
+    assert (card["indicator"], card["source"]["label"]) == ("info", "Pathway")
+    assert card["summary"] == "Not assessed: no rules in force for candidacy"
+    assert "candidacy (switched off at this site on 2026-11-20: under revision)" in card["detail"]
+
+
+def test_a_rule_set_at_rest_beside_one_that_judges_is_named_on_its_card_and_makes_none(opened: House) -> None:
+    resting = [{"ruleSet": "after-cement", "code": "switched-off", "why": "switched off at this site"}]
+    judged, silent = guidance(opened, candidate("p1", NOW)), guidance(opened, Record("p2", NOW))
+    (card,) = cards(Guidance(judged.body | {"notRun": resting}, judged.rule_sets), INSTANCE, "")
+    assert "after-cement (switched off at this site)" in card["detail"]
+    assert cards(Guidance(silent.body | {"notRun": resting}, silent.rule_sets), INSTANCE, "") == []
 
 
 def test_a_coverage_verdict_is_not_mixed_in(opened: House) -> None:
