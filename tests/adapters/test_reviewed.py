@@ -27,6 +27,8 @@ from tests.world import (
     wishes,
 )
 
+pytestmark = pytest.mark.e2e  # whole charts, from FHIR in to the decision
+
 
 def outcome(record: Record, level: str = "L1") -> str:
     return outcomes(decision_on(record))[level]

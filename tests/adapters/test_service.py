@@ -32,6 +32,8 @@ from tests.world import (
     terms,
 )
 
+pytestmark = pytest.mark.e2e  # use cases on a stored house
+
 
 @pytest.fixture(params=BACKENDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:

@@ -17,6 +17,8 @@ from tests.adapters.http.conftest import NOW, opened_house
 from tests.adapters.http.desks import Desk, Reader
 from tests.world import ingest
 
+pytestmark = pytest.mark.e2e  # pages of a whole house
+
 Send = Callable[..., Any]
 
 

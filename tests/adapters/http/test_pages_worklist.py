@@ -18,6 +18,8 @@ from tests.adapters.http.builders import candidate, emergency, unproven
 from tests.adapters.http.conftest import NOW, MakeHouse, StandingClock
 from tests.adapters.http.desks import Desk, Reader, bands, ids
 
+pytestmark = pytest.mark.e2e  # pages of a whole house
+
 Send = Callable[..., Any]
 
 
