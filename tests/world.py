@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from adapters.bootstrap import House, open_house
 from adapters.demo.record import Record
 from adapters.fhir.deliver import Parcel, Reader
@@ -116,3 +118,8 @@ def ingest(house: House, record: Record) -> Ingested:
     (delivery,) = parcel.deliveries
     submission = Submission(str(uuid.uuid4()), "local", "test", now, parcel.sha256)
     return house.service.ingest(delivery, submission, data, "tester")
+
+
+def silence_logs() -> None:
+    """The log goes nowhere, unless a test captures it."""
+    structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])

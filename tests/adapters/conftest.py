@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from adapters.bootstrap import House
+from tests.databases import BACKENDS, made_empty
 from tests.world import FixedClock, make_house
+
+
+@pytest.fixture(params=BACKENDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database: a file, and then one on a server."""
+    with made_empty(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture

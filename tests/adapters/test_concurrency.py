@@ -13,19 +13,12 @@ import pytest
 
 from adapters.bootstrap import House
 from tests.adapters.ingesting import Part, deliver, parts, state
-from tests.databases import BACKENDS, made_empty
 from tests.world import ROOT, FixedClock, make_house
 
 pytestmark = pytest.mark.slow  # many deliveries at once
 
 PATIENTS = [f"p{n}" for n in range(1, 5)]
 KEYS = [f"local|{patient}" for patient in PATIENTS]
-
-
-@pytest.fixture(params=BACKENDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with made_empty(request.param, tmp_path) as url:
-        yield url
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pathway.decide import decide
 from pathway.errors import NotFoundError, PathwayError, ReplayError
 from pathway.ports import Stored
 from pathway.reconcile import Task
-from tests.databases import BACKENDS, made_empty, plainly
+from tests.databases import plainly
 from tests.world import (
     NOW,
     FixedClock,
@@ -33,13 +33,6 @@ from tests.world import (
 )
 
 pytestmark = pytest.mark.e2e  # use cases on a stored house
-
-
-@pytest.fixture(params=BACKENDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database on which a test of this module runs: a file, and one on a server."""
-    with made_empty(request.param, tmp_path) as url:
-        yield url
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -21,13 +20,12 @@ from werkzeug.test import TestResponse
 from adapters.bootstrap import House
 from adapters.http.app import create_app
 from tests.adapters.ingesting import Part, parts
-from tests.world import FixedClock, make_house
+from tests.world import FixedClock, make_house, silence_logs
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
-    """The log goes nowhere."""
-    structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])
+    silence_logs()
 
 
 def is_clear_503(answer: TestResponse) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
@@ -21,6 +20,7 @@ from adapters.http.app import create_app
 from adapters.http.auth import passwords
 from adapters.settings import Settings
 from tests.contract.answers import Held
+from tests.world import silence_logs
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MakeHouse = Callable[..., House]
@@ -36,8 +36,7 @@ class StandingClock:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
-    """The log goes nowhere, unless a test captures it."""
-    structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])
+    silence_logs()
 
 
 @pytest.fixture(autouse=True)
