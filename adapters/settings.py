@@ -72,8 +72,8 @@ class Settings(BaseSettings):
     @field_validator("rules")
     @classmethod
     def _a_rule_book(cls, path: Path) -> Path:
-        if not (path / "vocabulary.yaml").is_file():
-            raise ValueError("no folder with a vocabulary.yaml")
+        if not (path / "vocabulary").is_dir():
+            raise ValueError("no folder with a vocabulary")
         return path
 
     @field_validator("public_url")

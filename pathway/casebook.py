@@ -18,7 +18,7 @@ from pathway.errors import PathwayError, RuleBookError
 from pathway.facts import Interval, Reason, Value
 from pathway.forms import Stratum
 from pathway.kleene import explain, usable
-from pathway.rulebook import Rule, RuleBook, bounds
+from pathway.rulebook import VOCABULARY, Rule, RuleBook, bounds
 from pathway.verdicts import Judge, Verdict
 from pathway.vocabulary import NUMERIC, Datum, Vocabulary
 from pathway.weakness import too_weak
@@ -224,7 +224,7 @@ def _unsayable(rule: Rule, vocabulary: Vocabulary) -> Iterator[RuleBookError]:
 
 def _strays(root: Path, rules: Iterable[str]) -> Iterator[RuleBookError]:
     """Case files without a rule, and rules that no rule set takes in: nothing would ever run them."""
-    for path in sorted(root.glob("*/*.yaml")):
+    for path in sorted(set(root.glob("*/*.yaml")) - set((root / VOCABULARY).glob("*.yaml"))):
         id_ = f"{path.parent.name}.{path.name.removesuffix('.yaml').removesuffix('.cases')}"
         if path.name != "ruleset.yaml" and id_ not in rules:
             where, fix = f"{path.relative_to(root).as_posix()}: {id_}", "Name it in a ruleset.yaml, or delete the file"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pathway import forms, strict_yaml
 from pathway.canonical import canonical, sha256
@@ -17,6 +17,9 @@ from pathway.conditions import SECONDS, Condition, Leaf, Lists, Parameter, Reade
 from pathway.errors import RuleBookError
 from pathway.forms import VERDICTS, Stratum
 from pathway.vocabulary import Datum, Kind, Scope, Vocabulary
+
+VOCABULARY: Final = "vocabulary"
+"""The folder of the vocabulary in a rules folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,12 @@ class RuleBook:
 
 
 def load(root: Path) -> RuleBook:
-    """Read a rules folder: `vocabulary.yaml`, and `<rule-set>/ruleset.yaml` with its rules.
+    """Read a rules folder: its vocabulary, and `<rule-set>/ruleset.yaml` with its rules.
 
     A folder without `ruleset.yaml` is a shelf. A rule set takes in rules of any other folder by naming them.
     """
     vocabulary = read_vocabulary(root)
-    folders = sorted({path.parent for path in root.glob("*/*.yaml")})
+    folders = sorted({path.parent for path in root.glob("*/*.yaml")} - {root / VOCABULARY})
     own = {folder: _documents(folder, root) for folder in folders}
     every = {document["id"]: document for documents in own.values() for document in documents}
     sets: dict[str, RuleSet] = {}
@@ -145,8 +148,23 @@ def load(root: Path) -> RuleBook:
 
 
 def read_vocabulary(root: Path) -> Vocabulary:
-    """The vocabulary of a rules folder."""
-    return Vocabulary.from_document(strict_yaml.read_file(root / "vocabulary.yaml", root))
+    """The vocabulary of a rules folder: the files of `vocabulary/`, a subject each, together; ids stand once."""
+    whole: dict[str, dict[str, Any]] = {"asks": {}, "data": {}}
+    files: dict[str, str] = {}
+    paths = sorted((root / VOCABULARY).glob("*.yaml"))
+    if not paths:
+        raise RuleBookError("the folder is missing or empty", where=VOCABULARY, fix="Declare the data there")
+    for path in paths:
+        where = path.relative_to(root).as_posix()
+        for part, rows in strict_yaml.read_file(path, root).items():
+            if part not in whole:
+                raise RuleBookError(f"unknown key {part!r}", where=where, fix="Known keys: asks, data")
+            for id, row in rows.items():
+                if id in whole[part]:
+                    raise RuleBookError(f"{id!r} stands twice", where=where, fix="Keep one of them")
+                whole[part][id] = row
+                files[id] = where
+    return Vocabulary.from_document(whole, files)
 
 
 def _documents(folder: Path, root: Path) -> list[dict[str, Any]]:

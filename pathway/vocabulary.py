@@ -137,14 +137,18 @@ class Vocabulary:
             ) from None
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any], where: str = "vocabulary.yaml") -> Vocabulary:
-        """The vocabulary that a parsed file declares; raises RuleBookError that names the datum and the fault."""
+    def from_document(cls, document: Mapping[str, Any], files: Mapping[str, str] | None = None) -> Vocabulary:
+        """The vocabulary that a document declares; raises RuleBookError that names the datum and the fault.
+
+        `files` says where each datum was written, for the message.
+        """
+        places = {key: f"{(files or {}).get(key, 'vocabulary')}: {key}" for key in document["data"]}
         asks = {key: Ask(key, str(say)) for key, say in document["asks"].items()}
-        data = {key: _datum(key, body, where) for key, body in document["data"].items()}
+        data = {key: _datum(key, body, places[key]) for key, body in document["data"].items()}
         for datum in data.values():
             if datum.ask and datum.ask not in asks:
                 raise RuleBookError(
-                    f"ask {datum.ask!r} is not declared", where=f"{where}: {datum.id}", fix="Add it under asks"
+                    f"ask {datum.ask!r} is not declared", where=places[datum.id], fix="Add it under asks"
                 )
         return cls(data, asks, document)
 
@@ -155,8 +159,7 @@ _KEYS: Final = (
 _NEEDED: Final = ("title", "type", "scope", "found", "negative", "combine")
 
 
-def _datum(key: str, body: Mapping[str, Any], where: str) -> Datum:
-    place = f"{where}: {key}"
+def _datum(key: str, body: Mapping[str, Any], place: str) -> Datum:
     for name in body:
         if name not in _KEYS:
             raise RuleBookError(f"unknown key {name!r}", where=place, fix=f"Known keys: {', '.join(_KEYS)}")

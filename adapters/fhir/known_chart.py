@@ -23,7 +23,7 @@ SHARED: Final = frozenset({"Location", "Organization"})
 """Types that are nobody's own: read only to follow a reference of the patient's own resources."""
 _TAKEN: Final = READ | SHARED
 _Row = TypeVar("_Row")
-_MOST_DAYS: Final = 45_000  # the upper bound of every count of days in rules/vocabulary.yaml
+_MOST_DAYS: Final = 45_000  # the upper bound of every count of days in rules/vocabulary
 _OVER: Final = frozenset({"inactive", "remission", "resolved"})
 
 

@@ -18,7 +18,7 @@ WRONG = [
     ("TIME_ZONE", "Mars/Base", "Europe/Berlin"),
     ("LOG_LEVEL", "loud", "'info'"),
     ("RULES_FROM", "thin-air", "'releases' or 'working'"),
-    ("RULES", "/nowhere", "no folder with a vocabulary.yaml"),
+    ("RULES", "/nowhere", "no folder with a vocabulary"),
     ("HOOK_BUDGET_SECONDS", "0", "greater than 0"),
     ("MAX_BODY_BYTES", "-1", "greater than 0"),
     ("PUBLIC_URL", "pathway.clinic.example", "not an address such as https://"),
@@ -61,7 +61,7 @@ def test_what_orchestrators_and_tests_set_is_not_taken_for_a_slip(monkeypatch: p
 
 
 def test_a_list_and_a_folder_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "vocabulary.yaml").touch()
+    (tmp_path / "vocabulary").mkdir()
     monkeypatch.setenv("PATHWAY_POLICIES", '["candidacy"]')
     monkeypatch.setenv("PATHWAY_RULES", str(tmp_path))
     assert from_environment().policies == ("candidacy",)

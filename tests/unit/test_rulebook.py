@@ -17,7 +17,7 @@ FRESH = "shared/fresh-fracture.yaml"
 NAMED = "shared/level-named.yaml"
 MRI = "candidacy/order-spine-mri.yaml"
 HEADER = "candidacy/ruleset.yaml"
-WORDS = "vocabulary.yaml"
+WORDS = "vocabulary/person.yaml"
 
 TRAPS = [
     # a key twice, at any depth
@@ -28,7 +28,7 @@ TRAPS = [
     # a key with a typo
     (ADULT, "role: gate", "rolle: gate", "shared/adult.yaml:6: unknown key 'rolle'. Known keys, in order: id, title"),
     (ADULT, "when:", "wehn:", "shared/adult.yaml:9: unknown key 'wehn'. Known keys"),
-    (WORDS, "    type: integer", "    typ: integer", "vocabulary.yaml: age: unknown key 'typ'. Known keys: title"),
+    (WORDS, "    type: integer", "    typ: integer", "person.yaml: age: unknown key 'typ'. Known keys: title"),
     (ADULT, "at-least", "at-leest", "shared.adult: 'age' needs exactly one comparison. One of: is, in, at-least"),
     (ADULT, "  age: {", "  aeg: {", "shared.adult: no datum or criterion 'aeg' can be read here. Near it: age"),
     (ADULT, "{at-least: adult-age}", "{at-least: adlut-age}", "parameter 'adlut-age' is not declared. Declare it"),
@@ -41,7 +41,7 @@ TRAPS = [
     # a wrong unit
     (ADULT, "unit: a,", "unit: d,", "shared.adult: parameter 'adult-age' is in d, age in a. Use one unit"),
     (FRESH, "unit: d,", "unit: kg,", "parameter 'imaging-max-age' is no duration. Units of time: min, h, d, wk, a"),
-    (WORDS, "    unit: a\n", "", "vocabulary.yaml: age: a number needs a unit and a range. Add unit (UCUM)"),
+    (WORDS, "    unit: a\n", "", "vocabulary/person.yaml: age: a number needs a unit and a range. Add unit (UCUM)"),
     # a wrong order
     (ADULT, "title: Adult\nstratum: criteria", "stratum: criteria\ntitle: Adult", "the keys are out of order. Order: "),
     # what YAML reads in its own way
@@ -79,7 +79,7 @@ TRAPS = [
     (HEADER, "refusals: [", "refusals: [maybe, ", "hit order, refusals and rules name different outcomes"),
     (HEADER, "question: ", "quest: ", "candidacy/ruleset.yaml: unknown key 'quest'. Known keys: id"),
     (WORDS, "scope: patient", "scope: person", "'person' is not a valid Scope. Types: boolean"),
-    (WORDS, "    ask: record-birth-date", "    ask: birthday", "vocabulary.yaml: age: ask 'birthday' is not declared"),
+    (WORDS, "    ask: record-birth-date", "    ask: birthday", "person.yaml: age: ask 'birthday' is not declared"),
 ]  # fmt: skip
 
 MISREAD = [
@@ -97,7 +97,7 @@ MISREAD = [
     (HEADER, "refusals:", "refusal:"),
     (HEADER, "hit-order:", "hitorder:"),
     (HEADER, "status: draft", "status: activ"),
-    (HEADER, "version: 0.2.0", "version: 1.0"),
+    (HEADER, "version: 0.3.0", "version: 1.0"),
 ]
 """Slips that would be read as something else."""
 
@@ -141,7 +141,7 @@ def test_a_file_that_is_no_mapping_names_itself(root: Path, file: str, bytes_: b
 
 
 def test_a_folder_without_a_vocabulary_says_so(tmp_path: Path) -> None:
-    with pytest.raises(RuleBookError, match=r"vocabulary\.yaml: the file does not exist"):
+    with pytest.raises(RuleBookError, match="vocabulary: the folder is missing or empty"):
         load(tmp_path)
 
 
