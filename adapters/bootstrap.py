@@ -10,12 +10,14 @@ import structlog
 
 from adapters.db.migrate import upgrade
 from adapters.db.store import SqlStore, open_store
+from adapters.fhir import concept_map
 from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings, from_environment
+from pathway.errors import BadInputError
 from pathway.in_force import Rules
-from pathway.leases import RulesInForce, Tell, silent
+from pathway.leases import Armed, RulesInForce, Tell, silent
 from pathway.ports import Clock
 from pathway.rulebook import RuleBook, load, read_vocabulary
 from pathway.service import Service
@@ -67,15 +69,38 @@ class House:
 def open_house(settings: Settings | None = None, clock: Clock | None = None) -> House:
     """Load the rules, bring the database up to date, and wire the service. Raises PathwayError with what to mend."""
     settings, clock = settings or from_environment(), clock or SystemClock()
-    rules, terms = rules_in_force(settings, tell=_tell), Terminology.load()
-    rules.look(clock.now())  # what cannot be used is said now, not at the first call
+    rules, terms = rules_in_force(settings, tell=_tell), code_tables(settings)
+    check_acting(settings, rules.look(clock.now()))  # what cannot be used is said now, not at the first call
     upgrade(settings.database_url)
     store = open_store(settings.database_url)
     with store.write() as ledger:
         ledger.keep_bytes(terms.body)  # a decision names its code tables by hash
     declared = rules.rules.declared
     facts = ChartReader(declared, terms, ZoneInfo(settings.time_zone), settings.place_state)
-    return House(settings, clock, terms, declared, store, Service(store, facts, rules, clock))
+    return House(settings, clock, terms, declared, store, Service(store, facts, rules, clock, settings.acting_policy))
+
+
+def check_acting(settings: Settings, armed: Armed) -> None:
+    """Refuse an acting policy that is not configured, or is not clinical: no task would ever come of it.
+
+    One that is configured and does not run today is no fault of the settings: each decision says so.
+    """
+    acting, resting = settings.acting_policy, {one["ruleSet"] for one in armed.not_run}
+    clinical = [one.id for one in armed.rule_sets if one.kind == "clinical"]
+    if not acting or acting in clinical or acting in resting:
+        return
+    known = any(one.id == acting for one in armed.rule_sets)
+    raise BadInputError(
+        f"{acting!r} is {'no clinical rule set' if known else 'not among the rule sets that decide'}, so it cannot act",
+        where="PATHWAY_ACTING_POLICY",
+        fix=f"Name one of: {', '.join(clinical)}" if clinical else "Set it empty: no clinical rule set is configured",
+    )
+
+
+def code_tables(settings: Settings) -> Terminology:
+    """The code tables, with the site's own codes if the settings name a file; BadInputError tells of its faults."""
+    terms = Terminology.load()
+    return Terminology.load(site=concept_map.read(settings.site_codes, terms)) if settings.site_codes else terms
 
 
 def rules_in_force(settings: Settings, names: tuple[str, ...] = (), tell: Tell = silent) -> RulesInForce:

@@ -36,14 +36,25 @@ class Settings(BaseSettings):
         default="", description="the US state where care is given (two letters), its Medicare area (jm) or elsewhere"
     )
     policies: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=("candidacy", "after-cement", "bone-health", "coverage-cms-lcd"),
+        default=(
+            "candidacy", "nice-ta279", "sir-qi", "acr", "rand-2018", "nass-osteoporotic", "nass-neoplastic",
+            "aaos-2010-vertebroplasty", "aaos-2010-kyphoplasty", "imwg-2019", "pre-procedure", "considerations",
+            "after-cement", "bone-health", "coverage-cms-lcd", "payer-6w", "wiser",
+        ),
         description="the rule sets that decide, in order; a family's name stands for all of its rule sets",
+    )
+    acting_policy: str = Field(
+        default="candidacy",
+        description="the clinical rule set whose obligations become tasks; the others give their verdicts beside it",
     )
     rules: Path = Field(default=ROOT / "rules", description="the folder of the rule book")
     rules_from: Literal["releases", "working"] = Field(
         default="releases", description="what decides: frozen releases, or the working files while rules are written"
     )
     site_rules: Path | None = Field(default=None, description="the file of the site's own numbers and switches")
+    site_codes: Path | None = Field(
+        default=None, description="the ConceptMap (FHIR R4, JSON) of the site's own codes, read when the service starts"
+    )
     fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="FHIR bases that a hook's data may be fetched from"
     )

@@ -1,11 +1,12 @@
-"""`decide()` on three levels under candidacy and one coverage rule set: as a whole, and by stage."""
+"""`decide()` on three levels under all candidacy, coverage and safety rule sets: as a whole, and by stage."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from statistics import median
 from typing import Any, Final
 from unittest.mock import patch
@@ -21,68 +22,111 @@ from bench.report import Table
 from pathway import decide as deciding
 from pathway.canonical import sha256
 from pathway.case import Case
+from pathway.decisions import Decision
 from pathway.missing import Search
-from pathway.rulebook import load
+from pathway.panel import Panel
+from pathway.rulebook import RuleBook, load
+from pathway.sayings import Sayings
 from pathway.service import Delivery
 from pathway.strata import Machine
 
-POLICIES: Final = ("candidacy", "coverage-cms-lcd")
+ACTING: Final = "candidacy"
+FEW: Final = (ACTING, "coverage-cms-lcd")
+KINDS: Final = ("clinical", "coverage", "safety", "considerations")
 _STAGES: Final[tuple[tuple[str, object, str], ...]] = (
-    ("criteria: engine, oracle, compared", Machine, "criteria"),
-    ("outcome", Machine, "outcomes"),
-    ("what is missing", Search, "wanted"),
-    ("messages", deciding, "_criterion"),
-    ("obligations", deciding, "_wishes"),
+    ("criteria: engine, evaluator, compared", Panel, "_judge_criteria"),
+    ("outcomes", Panel, "_judge_outcomes"),
+    ("obligations: judged", Panel, "_judge_obligations"),
+    ("obligations: put into words", deciding, "_wishes"),
+    ("what is missing", Panel, "_stand"),
+    ("what is missing", deciding, "_wanted"),
+    ("messages", Sayings, "criteria"),
+    ("messages", Sayings, "missing"),
     ("facts as JSON", Case, "facts_json"),
 )
 
 
 def tables(*, rounds: int = 7, charts: int = 40) -> list[Table]:
     """The whole with its spread, then where the time goes."""
-    made = machines()
+    every = panel(one.id for one in _book().sets.values() if one.kind in KINDS)
+    few = panel(FEW)
     read = [_delivered(seed) for seed in range(charts)]
     cases = [_case(delivery) for delivery in read]
-    levels = {len(case.levels) for case in cases}
     paces = in_turns(
         {
             "facts from the chart (before `decide`)": lambda n: _case(read[n]),
-            "`decide()`": lambda n: deciding.decide(cases[n], made),
-            "`decide()`, canonical bytes and hash": lambda n: sha256(deciding.decide(cases[n], made).to_bytes()),
-            "the same, nothing remembered of earlier cases": _fresh(cases),
+            f"`decide()`, {' and '.join(FEW)}": lambda n: _decide(cases[n], few),
+            "`decide()`, all": lambda n: _decide(cases[n], every),
+            "`decide()`, all, canonical bytes and hash": lambda n: sha256(_decide(cases[n], every).to_bytes()),
+            "the same, nothing remembered of earlier cases": _fresh(cases, every),
+            "`decide()`, all, each rule set by itself": lambda n: _decide(cases[n], list(every)),
         },
         rounds=rounds, calls=charts,
     )  # fmt: skip
     rows = [(name, shown(p.p50), shown(p.p99), p.spread(), shown(p.cpu)) for name, p in paces.items()]
-    ran = [row["policy"] for row in deciding.decide(cases[0], made).body["levels"]]
-    what = f"{charts} charts that differ, {max(levels)} levels each, under {' and '.join(dict.fromkeys(ran))}."
-    whole = Table("Deciding", ("one case", "p50", "p99", "rounds", "CPU"), rows, (what,))
-    return [whole, _by_stage(cases, made, rounds)]
+    whole = Table("Deciding", ("one case", "p50", "p99", "rounds", "CPU"), rows, _notes(cases, every))
+    return [whole, _by_stage(cases, every, rounds)]
 
 
-def _fresh(cases: list[Case]) -> Callable[[int], object]:
+def _decide(case: Case, made: Sequence[Machine]) -> Decision:
+    return deciding.decide(case, made, acting=ACTING)
+
+
+def _notes(cases: Sequence[Case], made: Panel) -> tuple[str, ...]:
+    """What was decided under what, and what a start costs."""
+    decision = _decide(cases[0], made)
+    policies = dict.fromkeys(row["policy"] for row in decision.body["levels"])
+    levels = max(len(case.levels) for case in cases)
+    written = sum(len(machine.rule_set.criteria) for machine in made)
+    return (
+        f"{len(cases)} charts that differ, {levels} levels each. All are {len(made)} rule sets with {written} "
+        f"criteria, {len(set(made.twins.values()))} of them different; what payer and place rule out is not judged. "
+        f"Verdicts of {len(policies)}: {', '.join(policies)}.",
+        f"The first decision has {len(decision.to_bytes()) // 1024} KiB. {_start()}",
+    )
+
+
+def _start() -> str:
+    began = time.perf_counter()
+    book = load(_settings().rules)
+    read = time.perf_counter()
+    machines = [Machine(one) for one in book.sets.values()]
+    compiled = time.perf_counter()
+    Panel(machines)
+    seconds = (read - began, compiled - read, time.perf_counter() - compiled)
+    parts = ", ".join(f"{one:.2f} s" for one in seconds)
+    return f"To read the rule book, to compile its {len(machines)} rule sets, and to join them takes {parts}."
+
+
+def _fresh(cases: list[Case], made: Panel) -> Callable[[int], object]:
     """What is missing is remembered by the state of its data; here every case meets an empty memory."""
-    made = machines()
-    kept = [one for machine in made if machine.search for one in _memories(vars(machine.search).values())]
+    kept = [memory for machine in made if machine.search for memory in _memories(machine.search)]
 
     def call(number: int) -> object:
         for memory in kept:
             memory.cache_clear()
-        return sha256(deciding.decide(cases[number], made).to_bytes())
+        return sha256(_decide(cases[number], made).to_bytes())
 
     return call
 
 
-def _memories(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, tuple):
-            yield from _memories(value)
-        elif hasattr(value, "cache_clear"):
-            yield value
+def _memories(search: Search) -> list[Any]:
+    own = [value for value in vars(search).values() if hasattr(value, "cache_clear")]
+    return [*own, *(part.open for part in search._parts)]
 
 
-def machines() -> tuple[Machine, ...]:
-    """The rule sets of both policies, compiled."""
-    return tuple(Machine(one) for one in load(Settings(_env_file=None).rules).choose(POLICIES))  # type: ignore[call-arg]
+def panel(names: Iterable[str]) -> Panel:
+    """Rule sets and families by name, compiled and joined."""
+    return Panel([Machine(one) for one in _book().choose(names)])
+
+
+@cache
+def _book() -> RuleBook:
+    return load(_settings().rules)
+
+
+def _settings() -> Settings:
+    return Settings(_env_file=None)  # type: ignore[call-arg]
 
 
 def _delivered(seed: int) -> Delivery:
@@ -97,31 +141,28 @@ def _case(delivery: Delivery) -> Case:
     return facts.build(delivery.patient, resources, NOW, aside=delivery.set_aside)
 
 
-_KEPT: list[tuple[Reader, ChartReader]] = []
-
-
+@cache
 def _readers() -> tuple[Reader, ChartReader]:
-    if not _KEPT:
-        vocabulary, terms = load(Settings(_env_file=None).rules).vocabulary, Terminology.load()  # type: ignore[call-arg]
-        _KEPT.append((Reader("bench", NOW, terms, vocabulary), ChartReader(vocabulary, terms)))
-    return _KEPT[0]
+    vocabulary, terms = _book().vocabulary, Terminology.load()
+    return Reader("bench", NOW, terms, vocabulary), ChartReader(vocabulary, terms)
 
 
-def _by_stage(cases: list[Case], made: tuple[Machine, ...], rounds: int) -> Table:
+def _by_stage(cases: list[Case], made: Panel, rounds: int) -> Table:
     """Each stage timed where it is called; the clocks themselves cost a few per cent, which the shares leave out."""
     shares: dict[str, list[float]] = defaultdict(list)
+    stages = tuple(dict.fromkeys(name for name, _, _ in _STAGES))
     with watched() as spent:
         for _ in range(rounds):
             for case in cases:
                 spent.clear()
                 began = time.perf_counter_ns()
-                decision = deciding.decide(case, made)
+                decision = _decide(case, made)
                 decided = time.perf_counter_ns()
                 body = decision.to_bytes()
                 written = time.perf_counter_ns()
                 sha256(body)
                 hashed = time.perf_counter_ns()
-                for name, _, _ in _STAGES:
+                for name in stages:
                     shares[name].append(spent[name])
                 shares["the rest of `decide()`"].append(decided - began - sum(spent.values()))
                 shares["canonical bytes"].append(written - decided)
@@ -129,26 +170,34 @@ def _by_stage(cases: list[Case], made: tuple[Machine, ...], rounds: int) -> Tabl
     typical = {name: median(values) / 1000 for name, values in shares.items()}
     whole = sum(typical.values())
     rows = [(name, shown(spent_), f"{spent_ / whole:.0%}") for name, spent_ in typical.items()]
-    return Table("Deciding, by stage", ("stage", "p50", "share"), rows)
+    note = "Each stage without those inside it. What is judged is judged for all rule sets at once."
+    return Table("Deciding under all sets, by stage", ("stage", "p50", "share"), rows, (note,))
 
 
 @contextmanager
-def watched() -> Iterator[dict[str, float]]:
+def watched() -> Generator[dict[str, float]]:
     """Nanoseconds by stage, while this lasts: each stage's function is wrapped where it is looked up."""
     spent: dict[str, float] = defaultdict(float)
+    inside: list[float] = [0]
     with ExitStack() as wraps:
         for name, owner, attribute in _STAGES:
-            wraps.enter_context(patch.object(owner, attribute, _timed(getattr(owner, attribute), name, spent)))
+            timed = _timed(getattr(owner, attribute), name, spent, inside)
+            wraps.enter_context(patch.object(owner, attribute, timed))
         yield spent
 
 
-def _timed(inner: Callable[..., Any], name: str, spent: dict[str, float]) -> Callable[..., Any]:
+def _timed(inner: Callable[..., Any], name: str, spent: dict[str, float], inside: list[float]) -> Callable[..., Any]:
+    """`inside` ends with what the stages within the present one have taken so far."""
+
     def timed(*args: Any, **kwargs: Any) -> Any:
+        inside.append(0)
         began = time.perf_counter_ns()
         answer = inner(*args, **kwargs)
-        if name == "obligations":  # a generator works only when it is read
+        if name.endswith("put into words"):  # a generator works only when it is read
             answer = list(answer)
-        spent[name] += time.perf_counter_ns() - began
+        taken = time.perf_counter_ns() - began
+        spent[name] += taken - inside.pop()
+        inside[-1] += taken
         return answer
 
     return timed

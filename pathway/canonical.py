@@ -30,8 +30,12 @@ def _fast(value: Any) -> bytes | None:
     It sorts keys by code point, RFC 8785 by UTF-16 unit: the same among ASCII keys.
     """
     waiting = [value]
+    seen: set[int] = set()  # a decision says the same row under many rule sets
     while waiting:
         one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
         kind = cast("type[Any]", type(one))
         if kind is dict:
             for key, part in one.items():

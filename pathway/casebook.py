@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, cast
 
-from pathway import messages
+from pathway import forms, messages
 from pathway.casefiles import AS_OF, EXPECTED, LEVEL, CaseFile, Example, all_rules, read_one, variants
 from pathway.compiler import Statement
 from pathway.conditions import Leaf, Lists, leaves
@@ -105,7 +105,16 @@ def check(root: Path, book: RuleBook) -> tuple[PathwayError, ...]:
     rules = all_rules(book)
     strays = _strays(root, {rule.id for rule in rules})
     faults = (fault for rule in rules for fault in check_rule(root, book.vocabulary, rule, variants(book, rule)))
-    return (*strays, *too_weak(book), *faults)
+    return (*strays, *_policies(book), *too_weak(book), *faults)
+
+
+def _policies(book: RuleBook) -> Iterator[PathwayError]:
+    """Clinical rule sets that do not say what they rest on, and who paid for that."""
+    for rule_set in book.sets.values():
+        try:
+            forms.check_policy(rule_set.document["ruleset"])
+        except RuleBookError as fault:
+            yield fault
 
 
 def check_rule(root: Path, vocabulary: Vocabulary, rule: Rule, used: Iterable[Lists] = ()) -> tuple[PathwayError, ...]:

@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from pathway.branches import MICROSECONDS, Column, Comparison, Part, branches
 from pathway.conditions import Condition, Leaf, Op, leaves
 from pathway.errors import CompileError, EngineError
-from pathway.facts import Fact, Interval, Reason, Value
+from pathway.facts import DOUBTED, Fact, Interval, Value
 from pathway.vocabulary import NUMERIC, Datum, Kind, Scope
 
 MAX_RULES: Final = 100  # of one shard; the engine drops the 257th rule on one pattern without a word
@@ -63,13 +63,14 @@ class Slot:
 class Shard:
     """Rules of one scope that share one handle of the engine.
 
-    `ruleset` is the durable-rules definition; `rules` leads a rule's name back to its statement and verdict;
-    `statements` are the ids judged here, in given order; `slots` say which fields each fact fills.
+    `ruleset` is the durable-rules definition; `rules` leads a rule's name back to what follows from it: statements,
+    each with its verdict. A way that several statements have in common is one rule, under the name that the first one
+    gives it. `statements` are the ids judged here, in given order; `slots` say which fields each fact fills.
     """
 
     scope: Scope
     ruleset: Mapping[str, Any]
-    rules: Mapping[str, tuple[str, bool]]
+    rules: Mapping[str, tuple[tuple[str, bool], ...]]
     statements: tuple[str, ...]
     slots: tuple[Slot, ...]
 
@@ -164,13 +165,16 @@ def _groups(compiled: Sequence[_Compiled]) -> Iterator[list[_Compiled]]:
     group: list[_Compiled] = []
     for one in compiled:
         wider = [*group, one]
-        rules = sum(len(each.rules) for each in wider)
-        if group and (rules >= MAX_RULES or _matches(wider) > MAX_MATCHES or _width(wider) > MAX_FIELDS):
+        if group and (_rules(wider) >= MAX_RULES or _matches(wider) > MAX_MATCHES or _width(wider) > MAX_FIELDS):
             yield group
             wider = [one]
         group = wider
     if group:
         yield group
+
+
+def _rules(group: Iterable[_Compiled]) -> int:
+    return len({rule for one in group for rule in one.rules.values()})
 
 
 def _columns(group: Iterable[_Compiled]) -> tuple[Column, ...]:
@@ -214,16 +218,18 @@ def _most(tests: Sequence[Comparison]) -> int:
 def _shard(scope: Scope, group: Sequence[_Compiled], data: Mapping[str, Datum]) -> Shard:
     names = {column: f"f{n}" for n, column in enumerate(_columns(group))}
     ruleset: dict[str, Any] = {READ: _rule([_GO])}
-    rules: dict[str, tuple[str, bool]] = {}
+    rules: dict[tuple[Comparison, ...], tuple[str, list[tuple[str, bool]]]] = {}
     for one in group:
         for name, tests in one.rules.items():
-            ruleset[name] = _rule([_pattern(names[test.column], test) for test in tests] or [_GO])
-            rules[name] = (one.id, name.startswith(f"{one.id}#met/"))
+            if tests not in rules:
+                ruleset[name] = _rule([_pattern(names[test.column], test) for test in tests] or [_GO])
+            rules.setdefault(tests, (name, []))[1].append((one.id, name.startswith(f"{one.id}#met/")))
     fields: dict[tuple[str, bool], dict[Part, str]] = {}
     for column, name in names.items():
         fields.setdefault((column.datum, column.unconfirmed), {})[column.part] = name
     slots = tuple(_slot(data[datum], unconfirmed, parts) for (datum, unconfirmed), parts in fields.items())
-    return Shard(scope, ruleset, rules, tuple(one.id for one in group), slots)
+    follows = {name: tuple(verdicts) for name, verdicts in rules.values()}
+    return Shard(scope, ruleset, follows, tuple(one.id for one in group), slots)
 
 
 def _rule(patterns: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -246,7 +252,7 @@ def _fill(sheet: dict[str, int | str], slot: Slot, fact: Fact, as_of: datetime) 
     """The hottest lines of all: every datum of every sheet comes by here, so that nothing is built on the way."""
     value = fact.value
     if fact.reason is not None:
-        value = fact.candidate if slot.unconfirmed and fact.reason is Reason.UNCONFIRMED else None
+        value = fact.candidate if slot.unconfirmed and fact.reason in DOUBTED else None
     if slot.known:
         sheet[slot.known] = 0 if value is None else 1
     if slot.age:

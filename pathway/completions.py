@@ -15,10 +15,11 @@ from itertools import combinations, product
 from operator import ne
 from typing import Final, NamedTuple
 
+from pathway.comparisons import folded
 from pathway.conditions import Condition, Leaf, Op, leaves
 from pathway.errors import CompileError
 from pathway.facts import Fact, Interval, Value
-from pathway.kleene import View, compare, fact_for, fold, usable
+from pathway.kleene import View, compare, fact_for, usable
 from pathway.vocabulary import Datum, Kind
 
 STEPS: Final = 200_000
@@ -76,6 +77,7 @@ class Completions:
         self.conditions = tuple(conditions)
         self.leaves = tuple({id(leaf): leaf for part in self.conditions for leaf in leaves(part)}.values())
         self._by_datum = by_datum(self.leaves)
+        self._folded = tuple(folded(part, id) for part in self.conditions)
         self._nothing: Reached = (None,) * len(self.conditions)
 
     def states(self, view: View, as_of: datetime) -> tuple[State, ...]:
@@ -134,8 +136,7 @@ class Completions:
     def _at(self, known: Verdicts, decided: Reached) -> Reached:
         """The verdicts as far as something is known; what is decided stays so."""
         return tuple(
-            fold(part, lambda leaf: known[id(leaf)]) if verdict is None else verdict
-            for part, verdict in zip(self.conditions, decided, strict=True)
+            fold(known) if verdict is None else verdict for fold, verdict in zip(self._folded, decided, strict=True)
         )
 
     def _ends(

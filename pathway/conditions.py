@@ -38,7 +38,7 @@ class Leaf:
     """One comparison. `operand` is a code, boolean, scaled integer, or a tuple of codes.
 
     `within` is the greatest age in seconds at which the value still counts (older: unknown, stale).
-    `unconfirmed` makes an unconfirmed candidate count as the value: for alerts only.
+    `unconfirmed` makes the candidate of something doubted (`facts.DOUBTED`) count as the value: for caution only.
     """
 
     datum: Datum

@@ -17,48 +17,56 @@ from pathway.chart import patient_id
 from pathway.conditions import leaves
 from pathway.decisions import FIRST, FORM, Decision
 from pathway.episodes import person_episode_id
-from pathway.facts import Fact, Reason
-from pathway.kleene import PARTLY_KNOWN, reason_of
+from pathway.forms import CONSIDERATIONS
+from pathway.kleene import reason_of
 from pathway.messages import render
-from pathway.obligations import Obligation, State, merge
+from pathway.missing import Wanted
+from pathway.obligations import Item, Obligation, State, asked_once, merge
+from pathway.panel import Panel
 from pathway.rulebook import Rule, RuleSet
-from pathway.strata import Judged, Machine
-from pathway.trace import comparisons
+from pathway.sayings import Sayings
+from pathway.strata import Judged, Machine, Ran
 from pathway.vocabulary import Scope
 
 ENGINE = "durable-rules 2.0.28"
 
 
 def decide(
-    case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]] = (), *, form: int = FORM
-) -> Decision:
+    case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]] = (), *,
+    acting: str = "", form: int = FORM,
+) -> Decision:  # fmt: skip
     """The decision on a case under compiled rule sets, in their given order.
 
-    Its body holds `asOf`, `releases`, `facts`, `levels` (each level under each clinical policy), `treated`,
+    Its body holds `asOf`, `releases`, `facts`, `levels` (each level under each policy), `treated`, `considerations`,
     `obligations`, `setAside`, `inputSha256` and, after the first, its `form`; replay starts from `facts` and gives
-    the same bytes. `notRun` names the configured rule sets that did not decide, where there are any; `valueSets` is
-    the hash of the code tables. Raises EngineError if a machine was closed before; closed meanwhile, it finishes.
+    the same bytes. `acting` is the clinical rule set whose obligations count; the others give verdicts alone, and none
+    takes its place where it did not run; without it all of them act. `notRun` names the configured rule sets that did
+    not decide, where there are any; `valueSets` is the hash of the code tables. Raises EngineError if a machine was
+    closed before; closed meanwhile, it finishes.
     """
     with ExitStack() as uses:
-        for machine in machines:
-            uses.enter_context(machine.in_use())
-        return Decision(_body(case, machines, not_run, form))
+        for one in (machines,) if isinstance(machines, Panel) else machines:
+            uses.enter_context(one.in_use())
+        return Decision(_body(case, machines, not_run, acting, form))
 
 
-def _body(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]], form: int) -> dict[str, Any]:
+def _body(
+    case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str, str]], acting: str, form: int
+) -> dict[str, Any]:
     levels: list[dict[str, Any]] = []
     treated: list[dict[str, Any]] = []
+    weighed: list[dict[str, Any]] = []
     wishes: list[Obligation] = []
     choice = choose(case, machines, not_run)
-    for machine in choice.machines:
-        judged = machine.criteria(case)
-        if machine.rule_set.recommendations:
-            picks = machine.outcomes(case, judged[Scope.LEVEL])
-            rows = list(zip(judged[Scope.LEVEL], picks, strict=True))
-            levels += [_level(machine, case, row, pick, form) for row, pick in rows]
-            judged[Scope.LEVEL] = tuple(_with_outcome(row, pick) for row, pick in rows)
-        treated += [_treated(machine, case, row, form) for row in judged[Scope.TREATED_LEVEL]]
-        wishes += _wishes(machine, case, judged)
+    sayings = Sayings(case, form, machines.twins if isinstance(machines, Panel) else {})
+    for ran in _run(case, machines, choice.machines, acting):
+        rule_set = ran.machine.rule_set
+        if rule_set.kind == CONSIDERATIONS:
+            weighed += _weighed(ran, sayings)
+            continue
+        levels += [_level(ran, place, sayings, form) for place in range(len(ran.picks))]
+        treated += [_treated(ran, row, sayings) for row in ran.judged[Scope.TREATED_LEVEL]]
+        wishes += _wishes(ran, case, sayings)
     body: dict[str, Any] = {
         "asOf": instant(case.as_of),
         "patient": case.patient,
@@ -67,10 +75,14 @@ def _body(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str
         "facts": case.facts_json(),
         "levels": levels,
         "treated": [row for row in treated if row["criteria"]],
-        "obligations": [wish.to_json() for wish in merge(wishes)],
+        "obligations": [wish.to_json() for wish in asked_once(merge(wishes))],
         "setAside": [item.to_json() for item in case.set_aside],
         "inputSha256": case.input_sha256,
     }
+    if acting:
+        body["acting"] = acting
+    if weighed:
+        body["considerations"] = weighed
     if choice.families:
         body["choices"] = list(choice.families)
     if not_run:
@@ -82,6 +94,14 @@ def _body(case: Case, machines: Sequence[Machine], not_run: Sequence[Mapping[str
     return body
 
 
+def _run(case: Case, machines: Sequence[Machine], chosen: Sequence[Machine], acting: str) -> Iterable[Ran]:
+    """The chosen rule sets on the case: together where they sit at a panel, else each by itself."""
+    asks = [not acting or m.rule_set.kind != "clinical" or m.rule_set.id == acting for m in chosen]
+    if isinstance(machines, Panel):
+        return machines.run(case, chosen, asks)
+    return (machine.run(case, asks=one) for machine, one in zip(chosen, asks, strict=True))
+
+
 def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
     """The obligations of a decision body, for the reconciler."""
     return tuple(
@@ -90,7 +110,7 @@ def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
             state=State(raw["state"]), levels=tuple(raw.get("levels", ())), anchor=raw["anchor"],
             due_at=parse_instant(raw["due"]), owner=raw["owner"], priority=raw["priority"],
             focus=raw["focus"], why=tuple(raw.get("why", ())), sources=tuple(raw.get("sources", ())),
-            evidence=tuple(raw.get("evidence", ())),
+            evidence=tuple(raw.get("evidence", ())), items=tuple(Item(**item) for item in raw.get("items", ())),
         )
         for raw in body["obligations"]
     )  # fmt: skip
@@ -103,88 +123,86 @@ def _release(machine: Machine) -> dict[str, str]:
     return {**said, "sha256": chosen.sha256, **layer}
 
 
-def _with_outcome(row: Judged, pick: Rule) -> Judged:
-    return Judged(row.sheet, {**row.view, "outcome": Fact("outcome", pick.outcome)}, row.verdicts)
-
-
-def _level(machine: Machine, case: Case, row: Judged, pick: Rule, form: int) -> dict[str, Any]:
+def _level(ran: Ran, place: int, sayings: Sayings, form: int) -> dict[str, Any]:
     """One level under one policy: outcome, criteria with their messages, what is missing, what was not assessed."""
-    rules = {rule.id: rule for rule in machine.rule_set.criteria}
-    said = {rule.id: _criterion(rule, row, case, form) for rule in rules.values()}
-    assert machine.search is not None, "a rule set with outcomes knows what is missing"
-    find = machine.search.first_wanted if form == FIRST else machine.search.wanted
-    wanted = find(row.view, case.as_of)
+    rule_set = ran.machine.rule_set
+    row, pick = ran.judged[Scope.LEVEL][place], ran.picks[place]
+    rules = ran.machine.rules
+    said = sayings.criteria(rules.values(), row)
+    wanted = _wanted(ran, place, form)
     missing: dict[str, dict[str, str]] = {}
     for datum, id in wanted.data:
         if datum not in missing:
-            missing[datum] = _missing(machine, rules[id], datum, row, case, form)
+            missing[datum] = sayings.missing(rules[id], datum, rule_set.vocabulary, row)
     return {
         "level": row.sheet.level,
         "episode": row.sheet.episode,
-        "policy": machine.rule_set.id,
-        **_coverage(machine.rule_set),
+        "policy": rule_set.id,
+        **_apart(rule_set),
         "outcome": pick.outcome,
         "reason": render(pick.say["reason"], row.view, row.sheet.level),
-        "criteria": list(said.values()),
+        "criteria": said,
         "missing": list(missing.values()),
-        "notAssessed": [{"id": id, "message": said[id]["message"], "ask": rules[id].ask} for id in wanted.flags],
+        "notAssessed": _not_assessed([rules[id] for id in wanted.flags], row, sayings),
     }
 
 
-def _coverage(chosen: RuleSet) -> dict[str, str]:
-    """What sets a verdict about coverage apart from the clinical ones: its kind, and the determination it reads."""
-    return {"kind": chosen.kind, "lcd": chosen.lcd} if chosen.lcd else {}
+def _wanted(ran: Ran, place: int, form: int) -> Wanted:
+    """What could change the outcome of a level."""
+    search = ran.machine.search
+    assert search is not None, "a rule set with outcomes knows what is missing"
+    return (search.first_wanted_at if form == FIRST else search.wanted_at)(ran.states[place])
 
 
-def _missing(machine: Machine, rule: Rule, datum: str, row: Judged, case: Case, form: int) -> dict[str, str]:
-    fact, vocabulary = row.view[datum], machine.rule_set.vocabulary
-    reasons = [reason_of(leaf, fact, case.as_of) for leaf in leaves(rule.when) if leaf.datum.id == datum]
-    reason = reasons[-1] if form == FIRST else next(filter(None, reasons), "")
-    reason = reason or (fact.reason.value if fact.reason else PARTLY_KNOWN)
-    ask = vocabulary[datum].ask or rule.ask
-    return {"datum": datum, "reason": reason, "ask": ask, "say": vocabulary.asks[ask].say}
+def _not_assessed(flags: Sequence[Rule], row: Judged, sayings: Sayings) -> list[dict[str, str]]:
+    said = sayings.criteria(flags, row)
+    return [{"id": rule.id, "message": one["message"], "ask": rule.ask} for rule, one in zip(flags, said, strict=True)]
 
 
-def _treated(machine: Machine, case: Case, row: Judged, form: int) -> dict[str, Any]:
-    own = [rule for rule in machine.rule_set.criteria if rule.scope is Scope.TREATED_LEVEL]
+def _apart(chosen: RuleSet) -> dict[str, str]:
+    """What sets other verdicts apart from the clinical ones: their kind, and the determination that coverage reads."""
+    lcd = {"lcd": chosen.lcd} if chosen.lcd else {}
+    return {} if chosen.kind == "clinical" else {"kind": chosen.kind, **lcd}
+
+
+def _treated(ran: Ran, row: Judged, sayings: Sayings) -> dict[str, Any]:
+    own = [rule for rule in ran.machine.rule_set.criteria if rule.scope is Scope.TREATED_LEVEL]
     return {
         "level": row.sheet.level,
         "episode": row.sheet.episode,
-        "ruleSet": machine.rule_set.id,
-        "criteria": [_criterion(rule, row, case, form) for rule in own],
+        "ruleSet": ran.machine.rule_set.id,
+        "criteria": sayings.criteria(own, row),
     }
 
 
-def _criterion(rule: Rule, row: Judged, case: Case, form: int) -> dict[str, Any]:
-    verdict = row.verdicts[rule.id]
-    said = {"id": rule.id, "verdict": verdict, "message": _said(rule.say[verdict], [rule], row, case)}
-    if form == FIRST:
-        return {**said, "because": [item.to_json() for item in comparisons(rule.when, row.view, case.as_of)]}
-    return said
+def _weighed(ran: Ran, sayings: Sayings) -> Iterable[dict[str, Any]]:
+    """What a rule set of considerations lists: for a level its own and the person's, for a treated one its own."""
+    for scope in (Scope.LEVEL, Scope.TREATED_LEVEL):
+        treated = scope is Scope.TREATED_LEVEL
+        own = [rule for rule in ran.machine.rule_set.criteria if (rule.scope is Scope.TREATED_LEVEL) is treated]
+        for row in ran.judged[scope] if own else ():
+            yield {
+                "level": row.sheet.level,
+                "episode": row.sheet.episode,
+                "instance": row.sheet.instance,
+                "ruleSet": ran.machine.rule_set.id,
+                "criteria": sayings.criteria(own, row),
+            }
 
 
-def _said(template: str, rules: Iterable[Rule], row: Judged, case: Case) -> str:
-    """A sentence with its fields; the data that one of the rules finds too old are looked for if it speaks of them."""
-    stale: frozenset[str] = frozenset()
-    if ".reason}" in template:
-        asked = (leaf for rule in rules for leaf in leaves(rule.when))
-        stale = frozenset(
-            leaf.datum.id for leaf in asked if reason_of(leaf, row.view[leaf.datum.id], case.as_of) == Reason.STALE
-        )
-    return render(template, row.view, row.sheet.level, stale)
-
-
-def _wishes(machine: Machine, case: Case, judged: Mapping[Scope, tuple[Judged, ...]]) -> Iterable[Obligation]:
-    for scope, rows in judged.items():
-        for row, holds in zip(rows, machine.obligations(case, scope, rows), strict=True):
-            for rule in machine.rule_set.obligations:
+def _wishes(ran: Ran, case: Case, sayings: Sayings) -> Iterable[Obligation]:
+    for scope, rows in ran.asking.items():
+        for row, holds in zip(rows, ran.holds[scope], strict=True):
+            for rule in ran.machine.rule_set.obligations:
                 if rule.scope is scope:
-                    wish = _wish(machine, case, rule, row, holds)
+                    wish = _wish(ran.machine, case, rule, row, holds, sayings)
                     if wish is not None:
                         yield wish
 
 
-def _wish(machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[str, bool]) -> Obligation | None:
+def _wish(
+    machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[str, bool], sayings: Sayings
+) -> Obligation | None:
     """Open while its condition holds; closed by evidence if it is asked for now or stands open as a task.
 
     One that stands open also lasts through the outcomes that its rule names: data grown old withdraw no task.
@@ -205,16 +223,33 @@ def _wish(machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[
         rule=rule.id, release=machine.rule_set.release, code=rule.task, title=rule.title, episode=episode,
         state=State.CLOSED if closed else State.OPEN, levels=(row.sheet.level,), anchor=rule.due.after,
         due_at=_anchor(case, rule.due.after, row) + timedelta(seconds=rule.due.seconds), owner=rule.owner,
-        priority=rule.priority, focus=_focus(case, row), why=_why(machine, rule, row, closed, criteria, case),
-        sources=sources, evidence=sources if closed else (),
+        priority=rule.priority, focus=_focus(case, row), why=_why(machine, rule, row, closed, criteria, sayings),
+        sources=sources, evidence=sources if closed else (), items=_items(machine, rule, row, case, sayings),
     )  # fmt: skip
 
 
+def _items(machine: Machine, rule: Rule, row: Judged, case: Case, sayings: Sayings) -> tuple[Item, ...]:
+    """The checklist of an obligation, in its written order."""
+    if not rule.checklist:
+        return ()
+    return tuple(_item(machine, machine.rules[id], row, case, sayings) for id in rule.checklist)
+
+
+def _item(machine: Machine, rule: Rule, row: Judged, case: Case, sayings: Sayings) -> Item:
+    """One criterion as a line of a checklist; what it still lacks is asked for, by the rule's word or the datum's."""
+    verdict, vocabulary = row.verdicts[rule.id], machine.rule_set.vocabulary
+    lacking = [leaf.datum for leaf in leaves(rule.when) if reason_of(leaf, row.view[leaf.datum.id], case.as_of)]
+    asks = [rule.ask or vocabulary[datum.id].ask for datum in lacking] if verdict != "met" else []
+    ask = next(filter(None, asks), "")
+    (said,) = sayings.criteria([rule], row)
+    return Item(rule.id, verdict, said["message"], vocabulary.asks[ask].say if ask else "")
+
+
 def _why(
-    machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], case: Case
+    machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], sayings: Sayings
 ) -> tuple[str, ...]:
     """The rule's sentence; and for what is still unknown, the request in words."""
-    said = _said(rule.say["closed" if closed else "open"], (rule, *criteria), row, case)
+    said = sayings.sentence(rule.say["closed" if closed else "open"], (rule, *criteria), row)
     asks = machine.rule_set.vocabulary.asks
     open_asks = [asks[c.ask].say for c in criteria if not closed and c.ask and row.verdicts.get(c.id) == "unknown"]
     return tuple(dict.fromkeys((said, *open_asks)))

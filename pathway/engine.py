@@ -67,10 +67,11 @@ class Engine:
             for rule, at in self._fire(place, sheets):
                 if rule == READ:
                     continue
-                id_, verdict = shard.rules[rule]
-                if found[numbers[at]][id_] is (not verdict):
-                    raise EngineError("both met and not met", where=id_, why="its rules contradict each other")
-                found[numbers[at]][id_] = verdict
+                row = found[numbers[at]]
+                for id_, verdict in shard.rules[rule]:
+                    if row[id_] is (not verdict):
+                        raise EngineError("both met and not met", where=id_, why="its rules contradict each other")
+                    row[id_] = verdict
         return found
 
     def close(self) -> None:
@@ -119,14 +120,12 @@ def _firings(handle: int, batch: str) -> list[tuple[str, int]]:
         messages = _drain(handle, batch)
     finally:
         _c.delete_state(handle, SID)
-    firings: set[tuple[str, int]] = set()
-    for message in messages:
-        # A firing repeats the whole sheet, as it was written: what is asked for stands at its beginning.
-        begin = _FIRING.match(message)
-        if begin is None:
-            raise EngineError("a firing cannot be read", fix="Do not decide; report it")
-        firings.add((begin[1], int(begin[2])))
-    return sorted(firings)
+    # A firing repeats the whole sheet, as it was written: what is asked for stands at its beginning.
+    begins = [_FIRING.match(message) for message in messages]
+    firings = {begin.groups() for begin in begins if begin is not None}
+    if None in begins:
+        raise EngineError("a firing cannot be read", fix="Do not decide; report it")
+    return sorted((rule, int(number)) for rule, number in firings)
 
 
 def _drain(handle: int, batch: str) -> list[str]:

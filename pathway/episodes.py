@@ -85,7 +85,10 @@ def person_episode_id(patient: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One record that speaks of a fracture or a procedure: where it may be, when, in which encounter."""
+    """One record that speaks of a fracture or a procedure: where it may be, when, in which encounter.
+
+    `since` is the stated onset that a finding still belongs to, however long ago that was.
+    """
 
     kind: EpisodeKind
     place: LevelRange
@@ -94,22 +97,28 @@ class Sighting:
     source: str
     encounter: str = ""
     stated: bool = True
+    since: datetime | None = None
 
 
 def cluster(patient: str, sightings: Iterable[Sighting]) -> tuple[Episode, ...]:
     """The episodes that the records speak of: one event however many codes, the earliest onset, all sources.
 
-    Records of one place belong together when they overlap in time (`SAME_FRACTURE`, `SAME_EVENT`).
-    A record without a level joins the one named fracture of its own encounter, and no other.
+    Records of one place belong together when they overlap in time (`SAME_FRACTURE`, `SAME_EVENT`); a finding also joins
+    the older fracture that it is still of. A record without a level joins the one named fracture of its own encounter;
+    one without an onset of its own also the one current fracture that its code allows.
     """
     ordered = sorted(sightings, key=lambda s: (s.at, s.source))
     groups: list[list[Sighting]] = []
     for sighting in ordered:
-        home = next((g for g in groups if _together(g, sighting)), None)
-        if home is None:
+        homes = [g for g in groups if _together(g, sighting)]
+        if not homes:
             groups.append([sighting])
-        else:
-            home.append(sighting)
+            continue
+        homes[0].append(sighting)
+        # what was written shortly before the film, without an onset, tells of the fracture that the film is of
+        late = [g for g in homes[1:] if sighting.since is not None and not any(s.stated for s in g)]
+        homes[0].extend(s for g in late for s in g)
+        groups = [g for g in groups if not any(g is one for one in late)]
     return tuple(_episode(patient, group) for group in _adopt(groups))
 
 
@@ -121,11 +130,16 @@ def _together(group: Sequence[Sighting], new: Sighting) -> bool:
         return new.at - first.at < SAME_EVENT
     last = max(sighting.last_at for sighting in group)
     same = first.place.level == new.place.level and all(s.place.meet(new.place) for s in group)
-    return same and new.at - last <= SAME_FRACTURE
+    still = new.since is not None and any(s.stated and s.at == new.since for s in group)
+    return same and (still or new.at - last <= SAME_FRACTURE)
 
 
 def _adopt(groups: list[list[Sighting]]) -> list[list[Sighting]]:
-    """Unnamed records of an encounter that names exactly one fracture are that fracture (one event, many codes)."""
+    """Unnamed records of an encounter that names exactly one fracture are that fracture (one event, many codes).
+
+    So are those of a readmission, where exactly one current fracture may be meant. One that states an onset of its own
+    may be a neighbour's new fracture: it stays open, and its vertebra is asked for.
+    """
     kept: list[list[Sighting]] = []
     named = [g for g in groups if g[0].kind is EpisodeKind.FRACTURE and g[0].place.level != UNSPECIFIED]
     for group in groups:
@@ -135,6 +149,7 @@ def _adopt(groups: list[list[Sighting]]) -> list[list[Sighting]]:
         orphans: list[Sighting] = []
         for sighting in group:
             hosts = [g for g in named if _same_encounter(g, sighting)]
+            hosts = hosts or [g for g in named if not sighting.stated and _current(g, sighting)]
             if len(hosts) == 1:
                 hosts[0].append(sighting)
             else:
@@ -148,6 +163,12 @@ def _same_encounter(group: Sequence[Sighting], sighting: Sighting) -> bool:
     return bool(sighting.encounter) and any(
         s.encounter == sighting.encounter and s.place.meet(sighting.place) for s in group
     )
+
+
+def _current(group: Sequence[Sighting], sighting: Sighting) -> bool:
+    """Whether a record may be of a fracture that had begun by then and was spoken of not long before."""
+    begun = min(s.at for s in group) <= sighting.at <= max(s.last_at for s in group) + SAME_FRACTURE
+    return begun and group[0].place.meet(sighting.place) is not None
 
 
 def _episode(patient: str, group: Sequence[Sighting]) -> Episode:
@@ -192,14 +213,20 @@ def match(stored: Sequence[Episode], seen: Sequence[Episode]) -> tuple[Episode, 
 
 
 def _same_record(stored: Iterable[Episode], episode: Episode) -> Episode | None:
-    """The stored episode that shares most records; a diagnosis or procedure counts before any finding."""
+    """The stored episode that it shares records with; of several the one of its own vertebra, then of most records.
+
+    A vertebra that is named late joins what is known there. A diagnosis or procedure counts before any finding.
+    """
 
     def shared(old: Episode) -> tuple[int, int]:
         common = set(old.sources) & set(episode.sources)
         return sum(not source.startswith("Observation/") for source in common), len(common)
 
+    def rank(old: Episode) -> tuple[bool, tuple[int, int], str]:
+        return bool(set(old.levels) & set(episode.levels) - {UNSPECIFIED}), shared(old), old.id
+
     same = [old for old in stored if old.kind is episode.kind and shared(old) > (0, 0)]
-    return max(same, key=lambda old: (shared(old), old.id)) if same else None
+    return max(same, key=rank) if same else None
 
 
 def _same_place(stored: Iterable[Episode], episode: Episode) -> Episode | None:

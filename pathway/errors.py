@@ -66,7 +66,11 @@ class EngineError(PathwayError):
 
 
 class EngineDisagreementError(EngineError):
-    """The engine and the evaluator differ about a rule: a defect that a person must see."""
+    """The engine and the evaluator differ about a rule: a defect that a person must see. `about` are the statements."""
+
+    def __init__(self, what: str, *, fix: str = "", about: tuple[str, ...] = ()) -> None:
+        self.about = about
+        super().__init__(what, fix=fix)
 
 
 class DecisionError(PathwayError):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from pathway.canonical import instant, parse_instant
 from pathway.errors import BadInputError
@@ -27,6 +27,10 @@ class Reason(StrEnum):
     UNPARSEABLE = "unparseable"
     UNCONFIRMED = "unconfirmed"
     NOT_RETRIEVED = "not-retrieved"
+
+
+DOUBTED: Final = (Reason.UNCONFIRMED, Reason.CONFLICTING, Reason.UNPARSEABLE)
+"""Something is on record that cannot be relied on: its candidate, if it has one, may still speak for caution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +201,7 @@ def _check(datum: Datum, fact: Fact, instance: str) -> None:
 
 
 def _allowed(datum: Datum, fact: Fact) -> bool:
-    value = fact.value if fact.reason is not Reason.UNCONFIRMED else fact.candidate
+    value = fact.candidate if fact.reason in DOUBTED else fact.value
     return value is None or _fits(datum, value)
 
 

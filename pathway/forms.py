@@ -27,7 +27,7 @@ class Stratum(StrEnum):
 
 _RULE_KEYS: Final = (
     "id", "title", "stratum", "scope", "catalogue", "role", "per", "parameters", "outcome", "when", "closed-by",
-    "lasts-through", "task", "due", "owner", "priority", "ask", "say", "evidence",
+    "lasts-through", "task", "checklist", "due", "owner", "priority", "ask", "say", "evidence",
 )  # fmt: skip
 _EVERY: Final = ("id", "title", "stratum", "scope")
 _NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {
@@ -55,15 +55,30 @@ NOT_VERIFIED: Final = "not-verified"
 """How a statement of a header stands for which nobody found a text that says it."""
 
 _HEADER: Final = (
-    "id", "family", "kind", "version", "title", "question", "status", "effective", "approvers", "lcd", "contractor",
-    "jurisdiction", "applies-to", "lists", "shared", "hit-order", "refusals", "evidence", "open-questions", "developer",
-    "funding", "sources",
+    "id", "family", "kind", "version", "title", "question", "basis", "status", "effective", "approvers", "concerns",
+    "lcd", "contractor", "jurisdiction", "applies-to", "lists", "shared", "hit-order", "refusals", "evidence",
+    "open-questions", "developer", "funding", "sources",
 )  # fmt: skip
 _HEADER_NEEDED: Final = ("id", "kind", "version", "title", "question", "status", "effective", "approvers", "sources")
-_COVERAGE: Final = ("family", "lcd", "contractor", "jurisdiction", "applies-to", "evidence", "open-questions")
-"""What coverage says beyond the others: whose it is, for whom and where it holds, what it rests on, what is open."""
+_DETERMINATION: Final = ("family", "lcd", "contractor", "jurisdiction", "applies-to")
+"""What the reading of a determination says: whose it is, for whom and where it holds."""
+_COVERAGE: Final = (*_DETERMINATION, "concerns", "evidence")
+"""What only coverage says. A set that reads no determination says in words whom it `concerns`."""
+_OPEN: Final = "open-questions"
+"""What nobody has read or settled: coverage has to say it, others may."""
+BASIS: Final = ("label", "strength", "read", "status", "funding")
+"""What a `basis` says of the work that a policy rests on; who paid for it may be `not-verified`."""
+OUTCOMES: Final[Mapping[str, tuple[str, ...]]] = {
+    "clinical": (
+        "out-of-scope", "contraindicated", "not-a-candidate", "needs-specialist-review", "insufficient-data", "defer",
+        "candidate",
+    ),
+}  # fmt: skip
+"""The words that tasks of a kind may compare an outcome with, so that sets which never say one can share a task."""
 
-_KINDS: Final = ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
+_KINDS: Final = ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure", "considerations")
+CONSIDERATIONS: Final = "considerations"
+"""The kind that lists what a physician weighs: notes alone, no outcome and no task."""
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _VERSION: Final = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
@@ -145,6 +160,7 @@ def check_header(header: Mapping[str, Any]) -> None:
             raise RuleBookError(f"{key} {header[key]!r} is not known", where=where, fix=f"One of: {', '.join(choices)}")
     Period.read(header["effective"], where)
     _check_coverage(header, where)
+    _check_basis(header, where)
     if not _VERSION.fullmatch(str(header["version"])):
         raise RuleBookError("the version is not like 0.1.0", where=where, fix="Write three plain numbers")
     if header["status"] == "active" and len(cast(list[str], header["approvers"])) < 2:
@@ -160,10 +176,11 @@ def _check_coverage(header: Mapping[str, Any], where: str) -> None:
                 f"{strange[0]!r} belongs to coverage", where=where, fix="Leave it out, or mend the kind"
             )
         return
-    for key in _COVERAGE:
+    determination = any(key in header for key in _DETERMINATION)
+    for key in (*(_DETERMINATION if determination else ("concerns",)), "evidence", _OPEN):
         if key not in header:
             raise RuleBookError(f"key {key!r} is missing", where=where, fix="Coverage says it")
-    for part in (header["contractor"], *header["jurisdiction"]):
+    for part in (header["contractor"], *header["jurisdiction"]) if determination else ():
         for key in ("name", "status", "from"):
             if not part.get(key):
                 raise RuleBookError(f"{part} lacks {key!r}", where=where, fix="Give name, status and from")
@@ -172,3 +189,24 @@ def _check_coverage(header: Mapping[str, Any], where: str) -> None:
             raise RuleBookError(f"{part['name']} has a status that is not known", where=where, fix=fix)
     for citation in header["evidence"]:
         _check_citation(citation, where)
+
+
+def _check_basis(header: Mapping[str, Any], where: str) -> None:
+    """A basis is a citation that also says who paid for the work. Sets frozen before there was one have none."""
+    if "basis" not in header:
+        return
+    given = header["basis"]
+    if not isinstance(given, Mapping) or set(cast(Mapping[str, Any], given)) != set(BASIS):
+        raise RuleBookError("the basis is not whole", where=where, fix=f"Give {', '.join(BASIS)}")
+    basis = cast(Mapping[str, Any], given)
+    _check_citation(basis, where)
+    if not isinstance(basis["funding"], str) or not basis["funding"]:
+        fix = f"Write who paid, or {NOT_VERIFIED}"
+        raise RuleBookError("the basis does not say who paid for the work", where=where, fix=fix)
+
+
+def check_policy(header: Mapping[str, Any]) -> None:
+    """Refuse a working clinical rule set that does not say what it rests on; asked of the working book alone."""
+    if header["kind"] == "clinical" and "basis" not in header:
+        fix = f"Write basis: {{{', '.join(BASIS)}}}"
+        raise RuleBookError("a clinical policy says what it rests on", where=f"{header['id']}/ruleset.yaml", fix=fix)

@@ -13,7 +13,7 @@ from typing import Final
 
 from pathway.conditions import All, AnyOf, Condition, Leaf, Not, Op, leaves
 from pathway.errors import BadInputError
-from pathway.facts import Fact, Interval, Reason, Value
+from pathway.facts import DOUBTED, Fact, Interval, Reason, Value
 from pathway.vocabulary import NUMERIC
 
 View = Mapping[str, Fact]
@@ -109,8 +109,8 @@ def usable(leaf: Leaf, fact: Fact, as_of: datetime) -> tuple[Value | None, str]:
     """
     if fact.known:
         value, reason = fact.value, ""
-    elif leaf.unconfirmed and fact.reason is Reason.UNCONFIRMED and fact.candidate is not None:
-        value, reason = fact.candidate, str(Reason.UNCONFIRMED)
+    elif leaf.unconfirmed and fact.reason in DOUBTED and fact.candidate is not None:
+        value, reason = fact.candidate, str(fact.reason)
     else:
         return None, str(fact.reason)
     if leaf.within is not None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from pathway.case import Case
 from pathway.errors import NotInForceError
 from pathway.forks import renew_in_child
 from pathway.in_force import Rules, Selection, Trouble
+from pathway.lent import Lent
+from pathway.panel import Panel
 from pathway.rulebook import RuleSet
 from pathway.strata import Machine
 from pathway.vocabulary import Vocabulary
@@ -34,12 +36,15 @@ class Tell(Protocol):
     def __call__(self, event: str, **about: str) -> object: ...
 
 
-class Machines:
-    """Compiled rule sets by hash, each compiled once; of those that nobody has, the oldest are closed."""
+T = TypeVar("T", bound=Lent)
 
-    def __init__(self, idle: int = IDLE) -> None:
+
+class Pool(Generic[T]):
+    """What is compiled, by a key, each compiled once; of those that nobody has, the oldest are closed."""
+
+    def __init__(self, idle: int) -> None:
         self._idle = idle
-        self._kept: OrderedDict[str, Machine] = OrderedDict()
+        self._kept: OrderedDict[str, T] = OrderedDict()
         self._users: dict[str, int] = {}
         self.forget()
         renew_in_child(self)
@@ -48,38 +53,38 @@ class Machines:
         """Begin with a lock of its own."""
         self._lock = threading.Lock()
 
-    def borrow(self, sha256: str, make: Callable[[], RuleSet]) -> Machine:
-        """The machine of a rule set; `make` is asked for it only where it is not compiled yet."""
+    def borrow(self, key: str, make: Callable[[], T]) -> T:
+        """What has that key; it is made only where it is not there yet."""
         with self._lock:
-            if sha256 in self._kept:
-                return self._taken(sha256)
-        made = Machine(make())
+            if key in self._kept:
+                return self._taken(key)
+        made = make()
         with self._lock:
-            if sha256 in self._kept:  # another thread was faster
+            if key in self._kept:  # another thread was faster
                 made.close()
             else:
-                self._kept[sha256] = made
-            return self._taken(sha256)
+                self._kept[key] = made
+            return self._taken(key)
 
-    def give_back(self, machines: Sequence[Machine]) -> None:
-        """Done with machines that were borrowed, each once."""
+    def give_back(self, keys: Iterable[str]) -> None:
+        """Done with what was borrowed under these keys, each once."""
         with self._lock:
-            for machine in machines:
-                self._users[machine.rule_set.sha256] -= 1
-            idle = [sha256 for sha256 in self._kept if not self._users[sha256]]
-            closing = [self._kept.pop(sha256) for sha256 in idle[: max(0, len(idle) - self._idle)]]
-            for machine in closing:
-                del self._users[machine.rule_set.sha256]
-        for machine in closing:
-            machine.close()
+            for key in keys:
+                self._users[key] -= 1
+            idle = [key for key in self._kept if not self._users[key]]
+            closing = {key: self._kept.pop(key) for key in idle[: max(0, len(idle) - self._idle)]}
+            for key in closing:
+                del self._users[key]
+        for one in closing.values():
+            one.close()
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def _taken(self, sha256: str) -> Machine:
-        self._kept.move_to_end(sha256)
-        self._users[sha256] = self._users.get(sha256, 0) + 1
-        return self._kept[sha256]
+    def _taken(self, key: str) -> T:
+        self._kept.move_to_end(key)
+        self._users[key] = self._users.get(key, 0) + 1
+        return self._kept[key]
 
 
 def silent(event: str, **about: str) -> None:
@@ -88,14 +93,17 @@ def silent(event: str, **about: str) -> None:
 
 @dataclass(slots=True, eq=False)
 class Armed:
-    """What decides on one day: compiled rule sets, those that do not run, and what together they declare."""
+    """What decides on one day: compiled rule sets, those that do not run, and what together they declare.
+
+    `borrowed` are the hashes of the rule sets on loan.
+    """
 
     day: date
-    machines: tuple[Machine, ...]
+    machines: Panel
     selection: Selection
     vocabulary: Vocabulary
     exact: bool
-    borrowed: list[Machine] = field(repr=False)
+    borrowed: list[str] = field(repr=False)
     calls: int = 0
     retired: bool = False
 
@@ -108,6 +116,11 @@ class Armed:
     def rule_sets(self) -> tuple[RuleSet, ...]:
         """The rule sets that decide, in order."""
         return self.selection.rule_sets
+
+    @property
+    def key(self) -> str:
+        """Under which the panel is on loan: the rule sets and their order."""
+        return _key(self.rule_sets)
 
     def taken(self) -> Armed:
         """Count one more call."""
@@ -131,7 +144,8 @@ class RulesInForce:
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.rules = rules
-        self.machines = Machines()
+        self.machines = Pool[Machine](IDLE)
+        self.panels = Pool[Panel](0)
         self._zone, self._look_every, self._tell, self._elapsed = zone, look_every, tell, elapsed
         self._current: Armed | None = None
         self._marks: tuple[object, ...] = ()
@@ -171,11 +185,11 @@ class RulesInForce:
     @contextmanager
     def stored(self, rule_sets: Mapping[str, Callable[[], RuleSet]]) -> Generator[tuple[Machine, ...]]:
         """The machines of stored rule sets, by hash and in order: for a replay, which brings its own rules."""
-        borrowed: list[Machine] = []
+        borrowed: dict[str, Machine] = {}
         try:
             for sha256, make in rule_sets.items():
-                borrowed.append(self.machines.borrow(sha256, make))
-            yield tuple(borrowed)
+                borrowed[sha256] = self.machines.borrow(sha256, _compiling(make))
+            yield tuple(borrowed.values())
         finally:
             self.machines.give_back(borrowed)
 
@@ -224,7 +238,11 @@ class RulesInForce:
             armed.calls -= 1
             over = armed.retired and not armed.calls
         if over:
-            self.machines.give_back(armed.borrowed)
+            self._let_go(armed)
+
+    def _let_go(self, armed: Armed) -> None:
+        self.panels.give_back([armed.key])
+        self.machines.give_back(armed.borrowed)
 
     def _swap(self, armed: Armed | None) -> None:
         """Put other rules in force; the old ones go when their last call ends."""
@@ -234,7 +252,7 @@ class RulesInForce:
             if old is not None:
                 old.retired = True
         if old is not None and over:
-            self.machines.give_back(old.borrowed)
+            self._let_go(old)
 
     def _arm(self, day: date) -> Armed:
         """Select and compile; whatever goes wrong, nothing stays borrowed."""
@@ -243,18 +261,19 @@ class RulesInForce:
 
         def prove(rule_set: RuleSet) -> None:
             if rule_set.sha256 not in borrowed:
-                borrowed[rule_set.sha256] = self.machines.borrow(rule_set.sha256, lambda: rule_set)
+                borrowed[rule_set.sha256] = self.machines.borrow(rule_set.sha256, lambda: Machine(rule_set))
 
         try:
             selection = self.rules.select(day, before, prove)
             vocabulary = Vocabulary.union(one.vocabulary for one in selection.rule_sets)
             exact = vocabulary.covers(self.rules.declared)
+            machines = [borrowed[one.sha256] for one in selection.rule_sets]
+            panel = self.panels.borrow(_key(selection.rule_sets), lambda: Panel(machines))
         except BaseException:
-            self.machines.give_back(list(borrowed.values()))
+            self.machines.give_back(borrowed)
             raise
         self._report(before or replace(selection, trouble=()), selection)
-        machines = tuple(borrowed[one.sha256] for one in selection.rule_sets)
-        return Armed(day, machines, selection, vocabulary, exact, list(borrowed.values()))
+        return Armed(day, panel, selection, vocabulary, exact, list(borrowed))
 
     def _report(self, before: Selection, after: Selection) -> None:
         """Tell what changed."""
@@ -270,3 +289,11 @@ class RulesInForce:
                 self._tell("rules-trouble", about=trouble.about, what=trouble.what)
         for about in sorted({one.about for one in before.trouble} - {one.about for one in after.trouble}):
             self._tell("rules-mended", about=about)
+
+
+def _key(rule_sets: Sequence[RuleSet]) -> str:
+    return " ".join(one.sha256 for one in rule_sets)
+
+
+def _compiling(make: Callable[[], RuleSet]) -> Callable[[], Machine]:
+    return lambda: Machine(make())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from pathway.errors import RuleBookError
@@ -27,16 +28,30 @@ _SILENT: Final = frozenset({"note"})
 def render(template: str, view: Mapping[str, Fact], level: str, stale: frozenset[str] = frozenset()) -> str:
     """The sentence with its fields filled in. `stale` names data that this rule found too old."""
 
-    def field(found: re.Match[str]) -> str:
-        name, _, part = found.group(1).partition(".")
-        if name == "level":
-            return level
-        fact = view.get(found.group(1)) or view.get(name)
-        if fact is None or found.group(1) in view:
-            return _value(fact)
-        return _part(fact, part, level, name in stale) if part else _value(fact)
+    said: list[str] = []
+    for before, field in _pieces(template):
+        said.append(before)
+        if field:
+            said.append(_field(field, view, level, stale))
+    return "".join(said)
 
-    return FIELD.sub(field, template)
+
+def _field(field: str, view: Mapping[str, Fact], level: str, stale: frozenset[str]) -> str:
+    name, _, part = field.partition(".")
+    if name == "level":
+        return level
+    whole = view.get(field)
+    fact = whole or view.get(name)
+    if fact is None or whole is not None or not part:
+        return _value(fact)
+    return _part(fact, part, level, name in stale)
+
+
+@lru_cache(maxsize=4096)  # more than all messages of a rule book
+def _pieces(template: str) -> tuple[tuple[str, str], ...]:
+    """A message as the words before each field, and the field; the last one is none."""
+    words = FIELD.split(template)
+    return tuple(zip(words[::2], [*words[1::2], ""], strict=True))
 
 
 def _value(fact: Fact | None) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
+from weakref import WeakValueDictionary
 
-from pathway.completions import Completions, State
+from pathway.comparisons import Comparisons, places
+from pathway.completions import Completions, State, state_of
 from pathway.conditions import All, AnyOf, Condition, Leaf, Not
 from pathway.diagram import NO, YES, Diagram, Node
 from pathway.errors import CompileError, DecisionError
@@ -35,6 +37,10 @@ class Wanted:
     flags: tuple[str, ...]
 
 
+States = tuple[State, ...]
+"""How each comparison of a rule set's criteria stands on one sheet."""
+
+
 class Search:
     """Finds what is wanted under one rule set. Threads may share it.
 
@@ -45,13 +51,15 @@ class Search:
         self._release = rule_set.release
         self._criteria = tuple(rule for rule in rule_set.criteria if rule.role != "note")
         self._places = {rule.id: place for place, rule in enumerate(self._criteria)}
-        self._parts = tuple(Completions((rule.when,)) for rule in self._criteria)
+        self._parts = tuple(_alone(rule.when) for rule in self._criteria)
+        self.leaves = tuple(leaf for part in self._parts for leaf in part.completions.leaves)
         self._diagram = Diagram()
         self._root = self._outcome(rule_set)
-        self._open = tuple(lru_cache(maxsize=_REMEMBERED)(part.open) for part in self._parts)
         self._together = lru_cache(maxsize=_REMEMBERED)(self._completed)
-        self._wanted = lru_cache(maxsize=_REMEMBERED)(self._find)
-        self._first_wanted = lru_cache(maxsize=_REMEMBERED)(self._first_find)
+        self.wanted_at = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self.first_wanted_at = lru_cache(maxsize=_REMEMBERED)(self._first_find)
+        self._looked = Comparisons(state_of)
+        self._take = places([self._looked.number(leaf) for leaf in self.leaves])
 
     def deciding(self, verdicts: Mapping[str, str]) -> frozenset[str]:
         """The unknown criteria that could change the outcome, whatever the other unknown ones turn out to be.
@@ -72,34 +80,43 @@ class Search:
 
     def wanted(self, view: View, as_of: datetime) -> Wanted:
         """What could change the outcome of a level, completing the data themselves."""
-        return self._wanted(self._states(view, as_of))
+        return self.wanted_at(self.states(view, as_of))
 
     def first_wanted(self, view: View, as_of: datetime) -> Wanted:
         """As decisions of the first form saw it: criteria independent of each other, recorded or not for ever."""
-        return self._first_wanted(self._states(view, as_of))
+        return self.first_wanted_at(self.states(view, as_of))
 
-    def _states(self, view: View, as_of: datetime) -> tuple[tuple[State, ...], ...]:
-        return tuple(part.states(view, as_of) for part in self._parts)
+    def states(self, view: View, as_of: datetime) -> States:
+        """How the comparisons of `leaves` stand on a sheet: all that `wanted_at` and `first_wanted_at` rest on."""
+        return self._take(self._looked.on(view, as_of))
 
-    def _find(self, states: Sequence[tuple[State, ...]]) -> Wanted:
-        open_ = [find(one) for find, one in zip(self._open, states, strict=True)]
+    def _by_part(self, states: States) -> list[tuple[State, ...]]:
+        rest = iter(states)
+        return [tuple(islice(rest, len(part.completions.leaves))) for part in self._parts]
+
+    def _find(self, flat: States) -> Wanted:
+        states = self._by_part(flat)
+        open_ = [part.open(one) for part, one in zip(self._parts, states, strict=True)]
         settled = {place: self._settled(place, states[place]) for place, data in enumerate(open_) if not data}
         diagram, left = self._left(settled)
         root = diagram.given(self._root, settled)
         groups = [self._group(places, states, open_) for places in sharing(open_, left)]
         idle = frozenset(idle_data(diagram, root, groups))
         rows = [(place, [datum for datum in open_[place] if datum not in idle]) for place in left]
-        unsure = {place for place in left if self._parts[place].now(states[place]) == (None,)}
+        unsure = {place for place in left if self._parts[place].completions.now(states[place]) == (None,)}
         flags = [place for place, data in rows if data and place in unsure and self._criteria[place].role == "flag"]
         found = [(datum, self._criteria[place].id) for place, data in rows if place not in flags for datum in data]
         return Wanted(tuple(found), tuple(self._criteria[place].id for place in flags))
 
-    def _first_find(self, states: Sequence[tuple[State, ...]]) -> Wanted:
-        now = [part.now(one)[0] for part, one in zip(self._parts, states, strict=True)]
+    def _first_find(self, flat: States) -> Wanted:
+        states = self._by_part(flat)
+        now = [part.completions.now(one)[0] for part, one in zip(self._parts, states, strict=True)]
         _, left = self._left({place: truth for place, truth in enumerate(now) if truth is not None})
         flags = [self._criteria[place].id for place in left if self._criteria[place].role == "flag"]
         asked = [place for place in left if self._criteria[place].role != "flag"]
-        found = [(datum, self._criteria[place].id) for place in asked for datum in self._open[place](states[place])]
+        found = [
+            (datum, self._criteria[place].id) for place in asked for datum in self._parts[place].open(states[place])
+        ]
         return Wanted(tuple(found), tuple(flags))
 
     def _left(self, known: Mapping[int, bool]) -> tuple[Diagram, list[int]]:
@@ -112,15 +129,16 @@ class Search:
 
     def _settled(self, place: int, states: Sequence[State]) -> bool:
         """The verdict of a criterion that no answer can change."""
-        (verdict,) = self._parts[place].now(states)
+        part = self._parts[place].completions
+        (verdict,) = part.now(states)
         if verdict is None:
-            ((verdict,),) = self._parts[place].reached(states)
+            ((verdict,),) = part.reached(states)
         return verdict is True
 
     def _group(
         self, places: tuple[int, ...], states: Sequence[tuple[State, ...]], open_: Sequence[tuple[str, ...]]
     ) -> Group:
-        parts = [self._parts[place] for place in places]
+        parts = [self._parts[place].completions for place in places]
         together = parts[0] if len(parts) == 1 else self._together(places)
         own = zip((leaf for part in parts for leaf in part.leaves), chain(*(states[p] for p in places)), strict=True)
         by_leaf = {id(leaf): state for leaf, state in own}
@@ -128,7 +146,7 @@ class Search:
         return Group(places, together, tuple(by_leaf[id(leaf)] for leaf in together.leaves), data)
 
     def _completed(self, places: tuple[int, ...]) -> Completions:
-        return Completions(self._criteria[place].when for place in places)
+        return Completions(part for place in places for part in self._parts[place].completions.conditions)
 
     def _outcome(self, rule_set: RuleSet) -> Node:
         """The outcome as a function of the criteria, met or not met; the rules in hit order, the first one wins."""
@@ -165,6 +183,22 @@ class Search:
                 for part in reversed(parts):
                     node = diagram.choose(self._condition(rule, part), YES, node)
                 return node
+
+
+class _Alone:
+    """One criterion by itself; rule sets that have the same one share it, and what is remembered of it."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.completions = Completions((condition,))
+        self.open = lru_cache(maxsize=_REMEMBERED)(self.completions.open)
+
+
+_criteria: Final = WeakValueDictionary[Condition, _Alone]()
+
+
+def _alone(condition: Condition) -> _Alone:
+    known = _criteria.get(condition)
+    return known if known is not None else _criteria.setdefault(condition, _Alone(condition))
 
 
 def _holds(leaf: Leaf, verdict: str) -> bool:

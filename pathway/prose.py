@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 from pathway.conditions import Op, leaves
-from pathway.forms import Stratum
+from pathway.forms import NOT_VERIFIED, Stratum
 from pathway.rulebook import Rule, RuleSet
 from pathway.vocabulary import Datum
 
@@ -27,6 +27,8 @@ def show(rule: Rule, cases: int) -> str:
     lines += ["When", *when(rule), f"then {then(rule)}"]
     if "closed-by" in raw:
         lines += ["", "Closed when", *closed_when(rule)]
+    if rule.checklist:
+        lines += ["", "Checklist", *(f"  - {id}" for id in rule.checklist)]
     if rule.lasts_through:
         lines += ["", f"Once open it lasts through: {', '.join(rule.lasts_through)}"]
     lines += ["", "Says", *(f'  {part}: "{text}"' for part, text in rule.say.items())]
@@ -47,6 +49,28 @@ def closed_when(rule: Rule) -> tuple[str, ...]:
     """What closes an obligation, in the same form; empty for other rules."""
     raw = cast(Mapping[str, Any], rule.document or {})
     return tuple(_condition(rule, raw["closed-by"])) if "closed-by" in raw else ()
+
+
+def sentence(rule: Rule) -> str:
+    """The condition of a rule on one line, its parts joined by and, or and not."""
+    raw = cast(Mapping[str, Any], rule.document or {})
+    names = {leaf.datum.id: leaf.datum for part in rule.conditions() for leaf in leaves(part)}
+    return _joined(rule, names, raw["when"], alone=True)
+
+
+def _joined(rule: Rule, names: Mapping[str, Datum], raw: Mapping[str, Any], *, alone: bool = False) -> str:
+    ((key, body),) = raw.items()
+    if key == "not":
+        return f"not ({_joined(rule, names, body, alone=True)})"
+    if key == "count" and "of" in body:
+        held = rule.lists.get(body.get("listed-in", ""), tuple(body["of"]))
+        items = "; ".join(_joined(rule, names, part) for name, part in body["of"].items() if name in held)
+        return f"at least {_number(rule, body['at-least'])} of ({items})"
+    if key not in _JOINS:
+        return _comparison(rule, names[key], body)
+    parts = (_joined(rule, names, part, alone=len(body) == 1) for part in body)
+    text = f"; {'and' if key == 'all' else 'or'} ".join(parts)
+    return text if alone or len(body) == 1 else f"({text})"
 
 
 def kind(rule: Rule) -> str:
@@ -146,9 +170,12 @@ def show_set(rule_set: RuleSet) -> str:
     """A rule set as a page of plain text: its question, whose it is and where it holds, its rules, what is open."""
     header = cast(Mapping[str, Any], rule_set.document["ruleset"])
     lines = [f"{rule_set.release}: {rule_set.title} ({rule_set.kind}, {rule_set.status})", rule_set.question, ""]
+    if "basis" in header:
+        lines += [*_basis(header["basis"]), ""]
     if rule_set.lcd:
         lines += [f"LCD {rule_set.lcd}", f"Contractor: {_known(header['contractor'])}"]
         lines += [f"Jurisdiction {_known(one, one['states'])}" for one in header["jurisdiction"]]
+    lines += [f"Concerns: {header['concerns']}"] if "concerns" in header else []
     lines += [f"Applies where {name} is: {', '.join(values)}" for name, values in rule_set.applies_to.items()]
     lines += [f"List {name}: {', '.join(items)}" for name, items in header.get("lists", {}).items()]
     lines += [f"Hit order: {', '.join(rule_set.hit_order)}"] if rule_set.hit_order else []
@@ -159,6 +186,13 @@ def show_set(rule_set: RuleSet) -> str:
     questions = cast(list[str], header.get("open-questions", []))
     lines += ["", "Open questions", *(f"  - {question}" for question in questions)] if questions else []
     return "\n".join(lines)
+
+
+def _basis(basis: Mapping[str, str]) -> tuple[str, str]:
+    """What a policy rests on, and who paid for that work."""
+    funding = basis["funding"].replace("-", " ") if basis["funding"] == NOT_VERIFIED else basis["funding"]
+    said = f"{basis['strength']}; {basis['status']}, {basis['read']}"
+    return f"Rests on: {basis['label']} ({said})", f"Funding of that work: {funding}"
 
 
 def _known(part: Mapping[str, str], more: str = "") -> str:

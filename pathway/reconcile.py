@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from pathway.obligations import Obligation, State
+from pathway.obligations import Item, Obligation, State
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pathway.example/fhir/Task")
 ON_CALL: Final = "on-call"
@@ -40,7 +40,7 @@ class Task:
 
     `owner` is the role that it is for; `holder` the account of who claimed or ended it. `by_person` says that a
     person's word stands on it: they hold it, wrote on it or ended it. `outcome` is how a person ended it
-    (`pathway.people.OUTCOMES`).
+    (`pathway.people.OUTCOMES`). `items` is its checklist, as the record stood at the last decision.
 
     `key` is episode, rule and occurrence and never holds a rule version: an upgrade of rules re-creates nothing.
     """
@@ -77,6 +77,7 @@ class Task:
     outcome: str = ""
     notes: tuple[Note, ...] = ()
     ended_at: datetime | None = None
+    items: tuple[Item, ...] = ()
 
     @property
     def id(self) -> str:
@@ -156,7 +157,7 @@ def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: da
         occurrence=occurrence, code=wish.code, title=wish.title, status="requested", priority=wish.priority,
         owner=wish.owner, due_at=wish.due_at, anchor=wish.anchor, focus=wish.focus, release=wish.release,
         decision=decision, authored_at=now, modified_at=now, levels=wish.levels, why=wish.why, sources=wish.sources,
-        emergency=wish.owner == ON_CALL,
+        emergency=wish.owner == ON_CALL, items=wish.items,
     )  # fmt: skip
 
 
@@ -168,16 +169,16 @@ def _ended(task: Task, wish: Obligation) -> Task:
         return replace(task, status_reason="the record speaks against it now: a clinician closes it with an outcome")
     return replace(
         task, status="completed", evidence=wish.evidence, status_reason="closed by evidence", lapsed=True,
-        by_person=False,
+        by_person=False, items=wish.items,
     )  # fmt: skip
 
 
 def _refreshed(task: Task, wish: Obligation) -> Task:
-    """Reasons and levels follow the facts; owner, status and notes are people's, and an asked-for date stays."""
+    """Reasons, levels and checklist follow the facts; owner, status and notes are people's; an asked-for date stays."""
     if task.ended:
         return task
     due = task.due_at if wish.anchor == "asked" else wish.due_at
     return replace(
         task, title=wish.title, priority=wish.priority, due_at=due, levels=wish.levels, why=wish.why,
-        sources=wish.sources, focus=wish.focus, status_reason="",
+        sources=wish.sources, focus=wish.focus, status_reason="", items=wish.items,
     )  # fmt: skip

@@ -47,12 +47,18 @@ class Rule:
     outcome: str = ""
     per: str = ""
     task: str = ""
+    checklist: tuple[str, ...] = ()
     due: Due | None = None
     closed_by: Condition | None = None
     lasts_through: tuple[str, ...] = ()
     owner: str = ""
     priority: str = ""
     document: Mapping[str, Any] | None = None
+    leaves: tuple[Leaf, ...] = field(init=False, compare=False, repr=False)
+    """The comparisons of `when`, in written order: gathered once, for they are asked for with every sentence."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "leaves", tuple(leaves(self.when)))
 
     def conditions(self) -> tuple[Condition, ...]:
         """Every condition of the rule."""
@@ -226,7 +232,7 @@ def _verdict_datum(rule: Rule) -> Datum:
 
 
 def _outcome_datum(header: Mapping[str, Any]) -> Datum:
-    values = tuple(header["hit-order"])
+    values = forms.OUTCOMES.get(header["kind"], tuple(header["hit-order"]))
     return Datum("outcome", "Outcome", Kind.CODE, Scope.LEVEL, "decided", "decided", "decided", values=values)
 
 
@@ -247,6 +253,7 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum], lists: Lists | Non
         say=raw["say"], parameters=parameters, lists=_lists_of(raw["when"], lists or {}),
         role=raw.get("role", ""), ask=raw.get("ask", ""),
         outcome=raw.get("outcome", ""), per=raw.get("per", ""), task=raw.get("task", ""),
+        checklist=tuple(raw.get("checklist", ())),
         due=_due(due, parameters, where) if due else None,
         closed_by=reader.read(raw["closed-by"]) if "closed-by" in raw else None,
         lasts_through=tuple(raw.get("lasts-through", ())),
@@ -309,6 +316,10 @@ def _check_whole(rule_set: RuleSet) -> None:
                 fix = "Give the rule or the datum an ask: what is missing has to be asked for"
                 raise RuleBookError(f"nothing says how {mute[0]!r} is got", where=rule.id, fix=fix)
     outcomes = {rule.outcome for rule in rule_set.recommendations}
+    _check_checklists(rule_set)
+    if rule_set.kind == forms.CONSIDERATIONS and any(rule.role != "note" for rule in rule_set.rules()):
+        fix = "Make every rule a criterion of role note, or mend the kind"
+        raise RuleBookError("a rule set of considerations decides and asks for nothing", where=where, fix=fix)
     for rule in rule_set.obligations:
         strange = [outcome for outcome in rule.lasts_through if outcome not in outcomes]
         if strange:
@@ -317,6 +328,20 @@ def _check_whole(rule_set: RuleSet) -> None:
         raise RuleBookError(
             "hit order, refusals and rules name different outcomes", where=where, fix="One rule or more per outcome"
         )
+
+
+def _check_checklists(rule_set: RuleSet) -> None:
+    """A checklist is an obligation's, and each of its items a criterion of the set that the obligation sees, once."""
+    criteria = {rule.id: rule for rule in rule_set.criteria}
+    for rule in rule_set.rules():
+        if rule.checklist and rule.stratum is not Stratum.OBLIGATIONS:
+            raise RuleBookError("only an obligation has a checklist", where=rule.id, fix="Leave it out")
+        strange = [id for id in rule.checklist if id not in criteria or not rule.scope.sees(criteria[id].scope)]
+        if strange:
+            fix = f"Name criteria of {rule_set.id} of scope {rule.scope} or wider"
+            raise RuleBookError(f"the checklist names {strange[0]!r}, which it cannot see", where=rule.id, fix=fix)
+        if len(set(rule.checklist)) < len(rule.checklist):
+            raise RuleBookError("the checklist names a criterion twice", where=rule.id, fix="Name it once")
 
 
 def bounds(rule: Rule) -> tuple[Leaf, ...]:

@@ -59,15 +59,19 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The use cases over a store, a fact builder and the rules in force. Threads may share it."""
+    """The use cases over a store, a fact builder and the rules in force. Threads may share it.
+
+    `acting` is the clinical rule set whose obligations become tasks; empty, those of every one do.
+    """
 
     store: Store
     facts: FactBuilder
     rules: RulesInForce
     clock: Clock
+    acting: str = ""
 
     @property
-    def machines(self) -> tuple[Machine, ...]:
+    def machines(self) -> Sequence[Machine]:
         """The compiled rule sets of the present, in order, to be looked at: whoever decides leases them."""
         return self.rules.look(self.clock.now()).machines
 
@@ -102,7 +106,7 @@ class Service:
         case = self.facts.build(patient, chart, now, ledger.episodes(patient), standing(tasks), delivery.set_aside)
         with self.rules.lease(now) as armed:
             case = armed.sees(case)
-            decision = decide(case, armed.machines, armed.not_run)
+            decision = decide(case, armed.machines, armed.not_run, acting=self.acting)
         record = replace(self._record(case, decision, now, trigger=submission.door, actor=actor), id=decision_id)
         self._append(ledger, record, armed.rule_sets)
         wishes = obligations_of(decision.body)
@@ -173,7 +177,8 @@ class Service:
     def _assessed(self, case: Case, chart: Sequence[ChartResource]) -> Assessment:
         with self.rules.lease(self.clock.now()) as armed:
             case = armed.sees(case)
-            return Assessment(case, decide(case, armed.machines, armed.not_run), manifest(chart), armed.rule_sets)
+            decision = decide(case, armed.machines, armed.not_run, acting=self.acting)
+            return Assessment(case, decision, manifest(chart), armed.rule_sets)
 
     def log(
         self, made: Assessment, inputs: Sequence[tuple[ChartResource, bytes]], *,
@@ -220,7 +225,8 @@ class Service:
         with self.rules.stored({digest: partial(_read, document) for digest, document in frozen.items()}) as machines:
             vocabulary = Vocabulary.union(machine.rule_set.vocabulary for machine in machines)
             case = Case.from_decision(vocabulary, body)
-            again = decide(case, machines, body.get("notRun", ()), form=form_of(body)).to_bytes()
+            not_run, acting = body.get("notRun", ()), body.get("acting", "")
+            again = decide(case, machines, not_run, acting=acting, form=form_of(body)).to_bytes()
         if again != record.body or sha256(again) != record.body_sha256:
             raise ReplayError(
                 "the decision does not come out the same again", where=where,

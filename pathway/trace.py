@@ -75,6 +75,7 @@ class Trace:
 
     levels: tuple[TracedSheet, ...]
     treated: tuple[TracedSheet, ...]
+    considerations: tuple[TracedSheet, ...] = ()
 
 
 def explain_decision(body: Mapping[str, Any], rule_sets: Sequence[RuleSet]) -> Trace:
@@ -86,9 +87,15 @@ def explain_decision(body: Mapping[str, Any], rule_sets: Sequence[RuleSet]) -> T
     case = Case.from_decision(Vocabulary.union(rule_set.vocabulary for rule_set in rule_sets), body)
     levels = {sheet.level: view for sheet, view in case.views(Scope.LEVEL)}
     treated = {id: iter(case.views(Scope.TREATED_LEVEL)) for id in by_id}  # a row for each sheet, in order
+    cemented = {sheet.instance: view for sheet, view in case.views(Scope.TREATED_LEVEL)}
+    weighed = body.get("considerations", ())
     return Trace(
         tuple(_sheet(row, by_id[row["policy"]], levels[row["level"]], case) for row in body["levels"]),
         tuple(_sheet(row, by_id[row["ruleSet"]], next(treated[row["ruleSet"]])[1], case) for row in body["treated"]),
+        tuple(
+            _sheet(row, by_id[row["ruleSet"]], (cemented if "@" in row["instance"] else levels)[row["instance"]], case)
+            for row in weighed
+        ),
     )
 
 

@@ -8,11 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from pathway.comparisons import Comparisons, folded
 from pathway.compiler import Statement, compile_statements
 from pathway.engine import Engine
 from pathway.errors import EngineDisagreementError
 from pathway.forks import renew_in_child
-from pathway.kleene import View, evaluate
+from pathway.kleene import View, verdict_of
 from pathway.vocabulary import Scope
 
 
@@ -39,7 +40,7 @@ class Judge:
         self.evaluations = 0
         self.disagreements = 0
         self._engine = engine or Engine(compile_statements(self.statements))
-        self._by_scope = {scope: [one for one in self.statements if one.scope is scope] for scope in Scope}
+        self._oracles = {scope: _Oracle([one for one in self.statements if one.scope is scope]) for scope in Scope}
         self.forget()
         renew_in_child(self)
 
@@ -48,9 +49,9 @@ class Judge:
 
         Raises EngineDisagreementError, naming the statements and no value, where the two judges differ.
         """
-        asked = self._by_scope[scope]
+        oracle = self._oracles[scope]
         answers = self._engine.run([(scope, view) for view in views], as_of)
-        expected = [{one.id: evaluate(one.condition, view, as_of) for one in asked} for view in views]
+        expected = [oracle.verdicts(view, as_of) for view in views]
         self._compare(answers, expected)
         return [{id_: _WORDS[verdict] for id_, verdict in one.items()} for one in expected]
 
@@ -66,6 +67,7 @@ class Judge:
         differing = [
             id_
             for answer, oracle in zip(answers, expected, strict=True)
+            if answer != oracle
             for id_ in sorted(answer.keys() | oracle.keys())
             if answer.get(id_, _UNJUDGED) is not oracle.get(id_, _UNJUDGED)
         ]
@@ -76,7 +78,21 @@ class Judge:
             raise EngineDisagreementError(
                 f"engine and evaluator differ about {', '.join(sorted(set(differing)))}",
                 fix="Decide nothing by these rules until a person has looked",
+                about=tuple(sorted(set(differing))),
             )
 
 
 _UNJUDGED: Final = object()
+
+
+class _Oracle:
+    """Statements of one scope by the plain evaluator (`kleene.evaluate`), their comparisons looked at once a sheet."""
+
+    def __init__(self, statements: Iterable[Statement]) -> None:
+        self._looked = Comparisons(verdict_of)
+        self._folded = {one.id: folded(one.condition, self._looked.number) for one in statements}
+
+    def verdicts(self, view: View, as_of: datetime) -> dict[str, bool | None]:
+        """Every statement's verdict by id."""
+        found = self._looked.on(view, as_of)
+        return {id_: fold(found) for id_, fold in self._folded.items()}

@@ -77,12 +77,12 @@ def decision_on(record: Record, as_of: datetime = NOW) -> Mapping[str, Any]:
 
 
 def outcomes(body: Mapping[str, Any]) -> dict[str, str]:
-    """By level, under the clinical policy."""
-    return {row["level"]: row["outcome"] for row in body["levels"] if "lcd" not in row}
+    """By level, under the clinical policy that acts."""
+    return {row["level"]: row["outcome"] for row in body["levels"] if row["policy"] == "candidacy"}
 
 
 def missing(body: Mapping[str, Any], level: str) -> dict[str, str]:
-    (row,) = (row for row in body["levels"] if row["level"] == level and "lcd" not in row)
+    (row,) = (row for row in body["levels"] if row["level"] == level and row["policy"] == "candidacy")
     return {item["datum"]: item["reason"] for item in row["missing"]}
 
 

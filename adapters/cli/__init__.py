@@ -1,4 +1,4 @@
-"""The command line: `pathway serve | assess | replay | rules | demo | account | backup | restore | upgrade`.
+"""The command line: `pathway serve | assess | replay | rules | codes | demo | account | backup | restore | upgrade`.
 
 Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 70 a fault of ours. No traceback reaches the user.
 """
@@ -12,6 +12,7 @@ import click
 from adapters.cli.accounts import account
 from adapters.cli.assess import assess
 from adapters.cli.backup import backup, restore, upgrade
+from adapters.cli.codes import codes
 from adapters.cli.demo import demo
 from adapters.cli.rules import rules
 from adapters.cli.serve import replay, serve
@@ -50,5 +51,5 @@ def main(ctx: click.Context) -> None:
         logs.configure("warning")
 
 
-for command in (serve, assess, replay, rules, demo, account, backup, restore, upgrade):
+for command in (serve, assess, replay, rules, codes, demo, account, backup, restore, upgrade):
     main.add_command(command)

@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from adapters.bootstrap import SystemClock, rules_in_force
+from adapters.bootstrap import SystemClock, code_tables, rules_in_force
 from adapters.cli.table import one_line, table
 from adapters.fhir.deliver import Parcel, Reader
 from adapters.fhir.reading import When
-from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings, from_environment
 from pathway.decide import decide
@@ -33,14 +32,16 @@ class Desk:
     facts: ChartReader
     rules: RulesInForce
     now: datetime
+    acting: str = ""
 
     @classmethod
     def open(cls, settings: Settings, policies: tuple[str, ...], now: datetime) -> Desk:
         """Load the rules in force and the code tables."""
-        rules, terms, zone = rules_in_force(settings, policies), Terminology.load(), ZoneInfo(settings.time_zone)
+        rules, terms, zone = rules_in_force(settings, policies), code_tables(settings), ZoneInfo(settings.time_zone)
         declared = rules.rules.declared
         facts = ChartReader(declared, terms, zone, settings.place_state)
-        return cls(Reader("file", now, terms, declared, zone), facts, rules, now)
+        acting = "" if policies else settings.acting_policy  # who names rule sets wants to see what each asks for
+        return cls(Reader("file", now, terms, declared, zone), facts, rules, now, acting)
 
     def read(self, path: Path) -> Parcel:
         """A file of FHIR JSON, or of NDJSON by its name."""
@@ -53,7 +54,7 @@ class Desk:
         chart = [resource for resource, _ in delivery.resources]
         case = self.facts.build(delivery.patient, chart, as_of, aside=delivery.set_aside)
         with self.rules.lease(self.now) as armed:
-            return decide(armed.sees(case), armed.machines, armed.not_run)
+            return decide(armed.sees(case), armed.machines, armed.not_run, acting=self.acting)
 
 
 @click.command()

@@ -1,8 +1,7 @@
-"""`pathway rules check | test | show | release | list | in-force`."""
+"""`pathway rules check | test | docs | show | release | list | in-force`."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, time
 from pathlib import Path
@@ -11,6 +10,8 @@ from zoneinfo import ZoneInfo
 import click
 
 from adapters.bootstrap import SystemClock, rules_in_force
+from adapters.cli.rule_cases import test
+from adapters.cli.rule_docs import docs
 from adapters.fhir.terminology import Terminology, local_system
 from adapters.settings import from_environment
 from pathway import casebook, casefiles, prose, releases, site_file
@@ -43,22 +44,8 @@ def check() -> None:
         click.echo(f"Not frozen yet: {', '.join(verified.ahead)}")
 
 
-@rules.command()
-def test() -> None:
-    """Run every case of every rule, by the engine and by the evaluator."""
-    root, book = _book()
-    failed, total, found = 0, 0, Counter[str]()
-    for file in casefiles.read(root, book):
-        found.update(example.expect for example in file.examples)
-        for result in casebook.run(file):
-            total += 1
-            if not result.passed:
-                failed += 1
-                click.echo(f"Error: {result.sentence()}", err=True)
-    click.echo(f"{total - failed} checks of {sum(found.values())} cases passed, {failed} failed")
-    click.echo("expected: " + ", ".join(f"{word} {count}" for word, count in sorted(found.items())))
-    if failed:
-        raise click.exceptions.Exit(1)
+rules.add_command(test)
+rules.add_command(docs)
 
 
 @rules.command()

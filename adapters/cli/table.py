@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
+
+from pathway.applicability import PAYER
 
 _MARKS = {"not-met": "-", "unknown": "?", "met": "+"}  # in the order in which they are shown
 _COLOURS = {
@@ -17,17 +19,26 @@ _COLOURS = {
 
 def one_line(name: str, body: Mapping[str, Any]) -> str:
     """One patient on one line: file, verdict by level, coverage apart from it, tasks, how much was set aside."""
-    clinical = [f"{row['level']} {row['outcome']}" for row in body["levels"] if "lcd" not in row]
-    covered = [f"{row['level']} {row['outcome']} ({row['lcd']})" for row in body["levels"] if "lcd" in row]
+    rows = [row for row in body["levels"] if "kind" not in row]
+    leading = [row for row in rows if row["policy"] == body.get("acting")] or rows
+    clinical = [f"{row['level']} {row['outcome']}" for row in leading]
+    covered = [f"{row['level']} {row['outcome']} ({row.get('lcd') or row['policy']})" for row in _of(body, "coverage")]
+    safe = [f"{row['level']} {row['outcome']}" for row in _of(body, "safety")]
     verdicts = ", ".join(clinical) or "no vertebral fracture on record"
     tasks = ", ".join(o["code"] for o in body["obligations"] if o["state"] == "open")
     aside = sum(1 for item in body["setAside"] if item["code"] == "invalid")
     return (
         f"{name:<28} {verdicts}"
+        + (f" | before cement: {', '.join(safe)}" if safe else "")
         + (f" | coverage: {', '.join(covered)}" if covered else "")
         + (f" | next: {tasks}" if tasks else "")
         + (f" | set aside: {aside}" if aside else "")
     )
+
+
+def _of(body: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+    """The verdicts of another kind than the clinical ones."""
+    return [row for row in body["levels"] if row.get("kind") == kind]
 
 
 def table(body: Mapping[str, Any]) -> str:
@@ -35,20 +46,35 @@ def table(body: Mapping[str, Any]) -> str:
     return "\n".join(_lines(body))
 
 
+def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows as lines with the cells below each other: the first column to the left, numbers to the right."""
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        yield "  ".join((first.ljust(widths[0]), *cells))
+
+
 def _lines(body: Mapping[str, Any]) -> Iterator[str]:
     idle = not_chosen(body)
     releases = ", ".join(f"{r['id']} {r['version']} ({r['status']})" for r in body["releases"] if r["id"] not in idle)
     yield f"{body['patient']}   as of {body['asOf']}"
     yield f"under {releases}" + (": not approved for clinical use" if "draft" in releases else "")
+    acting = body.get("acting", "")
+    if acting and acting not in {release["id"] for release in body["releases"]}:
+        yield f"  {acting} acts and did not run: no other takes its place, and no clinical task comes of this"
     if not body["levels"]:
         yield "  no vertebral fracture and no cement on record"
-    for row in body["levels"]:
+    for row in (row for row in body["levels"] if not _beside(body, row)):
         yield ""
         yield from _level(row)
+    yield from _others(body)
     yield from (_choice(entry) for entry in body.get("choices", ()) if body["levels"])
     for row in body["treated"]:
         yield f"  {row['level']:<12} after cement ({row['ruleSet']})"
         yield from (_said(c) for c in row["criteria"])
+    for row in body.get("considerations", ()):
+        yield f"  {row['level']:<12} to weigh; the choice is the operator's ({row['ruleSet']})"
+        yield from (_said(c) for c in row["criteria"] if c["verdict"] != "unknown")
     yield from _next(body)
     yield from _aside(body)
 
@@ -57,7 +83,24 @@ def not_chosen(body: Mapping[str, Any]) -> frozenset[str]:
     """The configured rule sets of families that this payer and place did not choose."""
     entries = body.get("choices", ())
     kinds, chosen = {entry["kind"] for entry in entries}, {id for entry in entries for id in entry["chosen"]}
-    return frozenset(r["id"] for r in body["releases"] if r["kind"] in kinds and r["id"] not in chosen)
+    spoke = {row["policy"] for row in body["levels"]}
+    return frozenset(r["id"] for r in body["releases"] if r["kind"] in kinds and r["id"] not in chosen | spoke)
+
+
+def _beside(body: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a verdict stands beside the others on one line: a policy that does not act, a payer not known to care."""
+    acting = body.get("acting", "")
+    unpaid = row["outcome"] == "not-applicable" or any(item["datum"] == PAYER for item in row["missing"])
+    return unpaid if "kind" in row else bool(acting and row["policy"] != acting)
+
+
+def _others(body: Mapping[str, Any]) -> Iterator[str]:
+    """The verdicts beside, a line for each; `--policy` shows one of them in full."""
+    rows = [row for row in body["levels"] if _beside(body, row)]
+    if rows:
+        yield "\n  beside, and asking for nothing (in full with --policy)"
+    for row in rows:
+        yield _wrap(f"    {row['level']:<10} {row['outcome']}  ({row['policy']})  {row['reason']}")
 
 
 def _choice(entry: Mapping[str, Any]) -> str:
@@ -69,7 +112,8 @@ def _choice(entry: Mapping[str, Any]) -> str:
 
 def _level(row: Mapping[str, Any]) -> Iterator[str]:
     outcome = click.style(row["outcome"], fg=_COLOURS.get(row["outcome"]), bold=True)
-    apart = f"{row['kind']}, LCD {row['lcd']}, " if "lcd" in row else ""
+    lcd = f"LCD {row['lcd']}, " if "lcd" in row else ""
+    apart = f"{row['kind']}, {lcd}" if "kind" in row else ""
     yield f"  {row['level']:<12} {outcome}  ({apart}{row['policy']})  {row['reason']}"
     for criterion in sorted(row["criteria"], key=lambda c: list(_MARKS).index(c["verdict"])):
         yield _said(criterion)
@@ -97,6 +141,8 @@ def _next(body: Mapping[str, Any]) -> Iterator[str]:
     for wish in sorted(wishes, key=lambda o: (o["priority"] != "stat", o["due"], o["code"])):
         when = f"{wish['due'][:16]}Z  {wish['priority']:<7} {wish['owner']:<11}"
         yield _wrap(f"    {when} {', '.join(wish['levels'])}: {wish['title']}. {wish['why'][0]}")
+        for item in wish.get("items", ()):
+            yield _wrap(f"      {_MARKS[item['verdict']]} {item['message']}")
 
 
 def _aside(body: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from adapters.db.rows import Rows
 from pathway.canonical import instant, parse_instant
 from pathway.episodes import Episode
 from pathway.errors import ChartMovedError, NotFoundError
+from pathway.obligations import Item
 from pathway.reconcile import Note, Task
 
 _EPISODE = tables.episode.c
@@ -97,4 +98,5 @@ def _to_task(row: Row[Any]) -> Task:
     body.update((name, parse_instant(body[name])) for name in _INSTANTS if body.get(name))
     body.update((name, tuple(body[name])) for name in _LISTS)
     body["notes"] = tuple(Note(parse_instant(n["at"]), n["author"], n["text"]) for n in body.get("notes", ()))
+    body["items"] = tuple(Item(**item) for item in body.get("items", ()))
     return Task(**{name: getattr(row, name) for name in _COLUMNS}, **body)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from adapters.demo.ordinary import ordinary_patients
 from adapters.demo.record import Record
 
 
 def demo_patients(now: datetime) -> Iterator[Record]:
-    """Fourteen charts as of `now` (use the start of a day: the same day gives the same bytes)."""
+    """Eighteen charts as of `now` (use the start of a day: the same day gives the same bytes)."""
     yield _settled("demo-candidate", now, "Anna Example").care(28).pain(8, 26).pain(7, 1)
     yield _settled("demo-defer", now, "Bela Example", onset=5).care(4).pain(7, 1)
     yield _out_of_scope(now)
@@ -24,6 +25,7 @@ def demo_patients(now: datetime) -> Iterator[Record]:
     yield _wrong_level(now)
     yield _covered(now)
     yield _documents_missing(now)
+    yield from ordinary_patients(now)
 
 
 def _settled(

@@ -10,13 +10,16 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from adapters.fhir.findings import ATTESTATION, is_statement
+from adapters.fhir.findings import ATTESTATION, RESTART, is_statement
 from adapters.fhir.reading import ANSWER, FINDING, LEAK, LEVEL, ORDER, PAYER, TECHNIQUE
 from adapters.fhir.terminology import local_system
 from adapters.fhir.treated_facts import DESTINATIONS
 
 Json = dict[str, Any]
 
+UCUM: Final = "http://unitsofmeasure.org"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC: Final = "http://www.whocc.no/atc"
 ICD: Final = "http://hl7.org/fhir/sid/icd-10-cm"
 SNOMED: Final = "http://snomed.info/sct"
 LOINC: Final = "http://loinc.org"
@@ -98,7 +101,7 @@ class Record:
     def pain(self, score: int, days: float, *, site: bool = True, moving: bool = True, status: str = "final") -> Record:
         """A pain score, on the spine unless said otherwise."""
         body = self._observation(concept(LOINC, "72514-3"), days, status)
-        body["valueQuantity"] = {"value": score, "system": "http://unitsofmeasure.org", "code": "{score}"}
+        body["valueQuantity"] = {"value": score, "system": UCUM, "code": "{score}"}
         if site:
             body["bodySite"] = concept(SNOMED, "421060004")
         if moving:
@@ -129,6 +132,55 @@ class Record:
             body["performer"] = [SIGNED]
         return self._own(body, ATTESTATION)
 
+    def lab(
+        self, code: str, value: float | str, unit: str, days: float, *, flag: str = "", high: float | None = None,
+        status: str = "final",
+    ) -> Record:  # fmt: skip
+        """A measurement by its LOINC code, in a UCUM unit; with the laboratory's flag (`N`, `H`) or its upper bound."""
+        body = self._observation(concept(LOINC, code), days, status)
+        amount = value if isinstance(value, str) else {"value": value, "system": UCUM, "code": unit}
+        body["valueString" if isinstance(value, str) else "valueQuantity"] = amount
+        if flag:
+            body["interpretation"] = [concept(f"{_TERMINOLOGY}/v3-ObservationInterpretation", flag)]
+        if high is not None:
+            body["referenceRange"] = [{"high": {"value": high, "system": UCUM, "code": unit}}]
+        return self._own(body, "lab")
+
+    def medicine(
+        self, text: str, days: float, *, code: str = "", system: str = RXNORM, status: str = "active",
+        kind: str = "MedicationRequest",
+    ) -> Record:  # fmt: skip
+        """A medicine by its text, its code or both: prescribed, or by another `kind` taken, given or handed out."""
+        coded: Json = concept(system, code) if code else {}
+        body: Json = {"resourceType": kind, "status": status}
+        body["medicationCodeableConcept"] = coded | ({"text": text} if text else {})
+        if kind == "MedicationRequest":
+            body |= {"intent": "order", "authoredOn": self.at(days)}
+        else:
+            dates = {"MedicationStatement": "dateAsserted", "MedicationAdministration": "effectiveDateTime"}
+            body[dates.get(kind, "whenHandedOver")] = self.at(days)
+        return self._own(body, "medicine")
+
+    def hold(self, days: float, *, restart: float | None = None, answer: str = "hold") -> Record:
+        """A signed plan for the antithrombotic; `restart` is so many days from now."""
+        self.finding("antithrombotic-plan", answer, days)
+        if restart is not None:
+            day = {"code": concept(FINDING, RESTART), "valueDateTime": self.at(-restart)[:10]}
+            self.resources[-1]["component"] = [day]
+        return self
+
+    def consent(self, days: float, *, silent: Iterable[str] = ()) -> Record:
+        """What the patient was told, item by item, but for what was kept silent about."""
+        items = ("trial-evidence", "leak", "embolism", "infection", "bleeding", "new-fracture")
+        told = {f"consent-{item}": "present" for item in items if item not in silent}
+        return self.panel("consent", told, days)
+
+    def panel(self, code: str, answers: Mapping[str, str], days: float, *, status: str = "final") -> Record:
+        """A finding that gathers others, each a component: `consent`, `fracture-suspicion`."""
+        body = self._observation(concept(FINDING, code), days, status)
+        body["component"] = [_part(name, concept(ANSWER, answer)) for name, answer in answers.items()]
+        return self._own(body, code)
+
     def reason(self, flag: str, days: float, *, level: str = "", text: str = "discussed with the patient") -> Record:
         """A documented reason to go on although a flag (`allergy`, `instability` …) is present."""
         body = self._observation(concept(FINDING, f"reason-despite-{flag}"), days, "final")
@@ -157,7 +209,7 @@ class Record:
         """Height loss of a vertebra in per cent, by a technique if one is named."""
         body = self._observation(concept(FINDING, "vertebral-height-loss"), days, status)
         body["bodySite"] = concept(LEVEL, level)
-        body["valueQuantity"] = {"value": percent, "system": "http://unitsofmeasure.org", "code": "%"}
+        body["valueQuantity"] = {"value": percent, "system": UCUM, "code": "%"}
         if technique:
             body["component"] = [_part("imaging-technique", concept(TECHNIQUE, technique))]
         return self._own(body, "height")
@@ -204,6 +256,30 @@ class Record:
             if place not in silent
         ]
         return self._own(body, "leak")
+
+    def of_procedure(self, code: str, answer: str, days: float, *, level: str = "") -> Record:
+        """A finding that is part of the last procedure, of all its vertebrae unless one is named."""
+        self.finding(code, answer, days, level=level)
+        return self._part_of_procedure()
+
+    def volume(self, level: str, millilitres: int | float, days: float, *, status: str = "final") -> Record:
+        """The volume of cement that the last procedure gave into a vertebra."""
+        body = self._observation(concept(FINDING, "cement-volume"), days, status)
+        body["valueQuantity"] = {"value": millilitres, "system": UCUM, "code": "mL"}
+        if level:
+            body["bodySite"] = concept(LEVEL, level)
+        return self._own(body, "volume")._part_of_procedure()
+
+    def sins(self, level: str, total: int, days: float, *, status: str = "final") -> Record:
+        """A total of the spinal instability neoplastic score; its parts are findings of their own."""
+        body = self._observation(concept(FINDING, "sins-total"), days, status)
+        body |= {"valueInteger": total, "bodySite": concept(LEVEL, level)}
+        return self._own(body, "sins")
+
+    def during(self, encounter: str) -> Record:
+        """Puts the last record into an encounter."""
+        self.resources[-1]["encounter"] = {"reference": f"Encounter/{encounter}"}
+        return self
 
     def referral(self, status: str, days: float) -> Record:
         """An osteoporosis referral."""
@@ -268,6 +344,11 @@ class Record:
             site = {"system": SNOMED, "code": "421060004"}
             body["series"] = [{"uid": "2.25.1", "modality": kind, "bodySite": site}]
         return self._own(body, "study")
+
+    def _part_of_procedure(self) -> Record:
+        last = next(r for r in reversed(self.resources) if r["resourceType"] == "Procedure")
+        self.resources[-1]["partOf"] = [{"reference": f"Procedure/{last['id']}"}]
+        return self
 
     def _observation(self, code: Json, days: float, status: str) -> Json:
         return {"resourceType": "Observation", "status": status, "code": code, "effectiveDateTime": self.at(days)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from adapters.fhir.answers import agreed
@@ -24,13 +25,16 @@ def cause(chart: KnownChart, level: str, own: Sequence[Fracture]) -> Fact:
     rows = [f for f in rows if f.at >= chart.since(level)]
     stated = latest([f for f in rows if f.code == "fracture-cause" and f.answer in _STATED])
     if stated:
-        return agreed("fracture-cause", stated, lambda f: f.answer)
+        said_so = agreed("fracture-cause", stated, lambda f: f.answer)
+        feared = said_so.reason is Reason.CONFLICTING and any(f.answer == "neoplastic" for f in stated)
+        return replace(said_so, candidate="neoplastic") if feared else said_so
     said: dict[str, str] = {cause: f.sighting.source for f in own for cause in _of_codes(f.codes)}
     for finding in (f for f in rows if f.answer == "high-energy"):
         said["high-energy"] = finding.source
     tumour = list(_tumour_signs(chart, level))
     if len(said) > 1 or (tumour and "osteoporotic" in said):
-        return unknown("fracture-cause", Reason.CONFLICTING, sources=[*said.values(), *tumour])
+        feared = "neoplastic" if tumour or "neoplastic" in said else None  # what an alert may not lose sight of
+        return unknown("fracture-cause", Reason.CONFLICTING, candidate=feared, sources=[*said.values(), *tumour])
     if said:
         ((answer, source),) = said.items()
         if any(f.confirmed for f in own) or answer == "high-energy":

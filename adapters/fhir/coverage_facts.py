@@ -84,27 +84,41 @@ def _holds(chart: KnownChart, body: Mapping[str, Any]) -> bool:
 
 def place_of_service(chart: KnownChart, table: Places, home: Found) -> Fact:
     """The area where care is given: by the current encounter, else the site's own. The patient's home says nothing."""
-    datum = "place-of-service"
-    rows = [
+    rows = _where(chart, table) or ([("", home)] if home.jurisdiction else [])
+    return _placed(chart, "place-of-service", rows, [(found.jurisdiction, found.sure) for _, found in rows])
+
+
+def state_of_care(chart: KnownChart, table: Places, home: Found) -> Fact:
+    """The state where care is given, as its area; it is sure also where two contractors share it."""
+    rows = _where(chart, table) or ([("", home)] if home.state else [])
+    return _placed(chart, "state-of-care", rows, [(found.state, True) for _, found in rows])
+
+
+def _where(chart: KnownChart, table: Places) -> list[tuple[str, Found]]:
+    """What the addresses of the encounters that go on say, each with its encounter."""
+    return [
         (encounter.reference, found)
         for encounter in chart.of_type("Encounter")
         if going_on(encounter, chart) and not forgotten(encounter, chart)
         for found in _Surroundings(chart, encounter).places(table)
     ]
-    if not rows:
-        rows = [("", home)] if home.jurisdiction else []
+
+
+def _placed(
+    chart: KnownChart, datum: str, rows: Sequence[tuple[str, Found]], said: Sequence[tuple[str, bool]]
+) -> Fact:  # fmt: skip
     if not rows:
         return unknown(datum)
-    said = {found.jurisdiction for _, found in rows}
     sources = tuple(reference for reference, _ in rows if reference)
     detail = {"why": rows[0][1].why}
-    if len(said) > 1:
+    values = {value for value, _ in said}
+    if len(values) > 1:
         detail = {"why": "the encounter names two places"}
         return unknown(datum, Reason.CONFLICTING, at=chart.as_of, sources=sources, detail=detail)
-    value = said.pop()
+    value = values.pop()
     if not value:
         return unknown(datum, Reason.UNPARSEABLE, at=chart.as_of, sources=sources, detail=detail)
-    if not all(found.sure for _, found in rows):
+    if not all(sure for _, sure in said):
         return unknown(datum, Reason.UNCONFIRMED, candidate=value, at=chart.as_of, sources=sources, detail=detail)
     return Fact(datum, value, None, None, chart.as_of, sources, detail)
 

@@ -214,7 +214,7 @@ class Reader:
                 return _Fault(issue.code, issue.expression, issue.message, "Send valid FHIR R4 (4.0.1)")
         if not body.get("id"):
             return _Fault("required", f"{body['resourceType']}.id", "there is no id", "Give every resource its id")
-        for doubt in doubts(body, self.received_at, self.terms, self.ranges, self.zone):
+        for doubt in doubts(self.terms.understood(body), self.received_at, self.terms, self.ranges, self.zone):
             return _Fault(doubt.code, doubt.expression, doubt.why, doubt.fix)
         return None
 

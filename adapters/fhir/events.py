@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from adapters.fhir.findings import Finding
@@ -27,6 +27,14 @@ FRACTURES: Final = (
 OTHER_SITE: Final = "fracture-other-site"
 DENIED: Final = frozenset({"refuted", "entered-in-error", "differential"})
 SUSPECTED: Final = frozenset({"unconfirmed", "provisional"})
+MRI: Final = frozenset({"stir", "fat-suppressed-t2"})
+NUCLEAR: Final = frozenset({"bone-scan", "spect", "spect-ct"})
+STILL_HOT: Final = timedelta(days=365)
+"""How long after its stated onset oedema at a vertebra is still of the fracture on record.
+
+A project default of 2026-11-22, awaiting a clinician's sign-off: beyond it a second fracture is as likely.
+"""
+_OVER: Final = frozenset({"inactive", "remission", "resolved"})
 DONE: Final = frozenset({"completed", "in-progress", "stopped", "unknown"})
 """`stopped` counts: an injection stopped for a leak has left cement behind."""
 
@@ -35,13 +43,14 @@ DONE: Final = frozenset({"completed", "in-progress", "stopped", "unknown"})
 class Fracture:
     """A Condition that says vertebral fracture: which value sets and codes said it, where, when, and how surely.
 
-    `vague` says that its stated onset leaves more than a day open.
+    `vague` says that its stated onset leaves more than a day open, `active` that nobody has called it over.
     """
 
     codes: tuple[tuple[str, str], ...]
     sighting: Sighting
     confirmed: bool
     vague: bool
+    active: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,8 @@ def fractures(
             notes.append(SetAside(resource.reference, "unmapped", note))
         for place in places:
             sighting = _condition_sighting(resource, place, zone)
-            found.append(Fracture(codes, sighting, verification not in SUSPECTED, _vague(resource.body, zone)))
+            sure, vague = verification not in SUSPECTED, _vague(resource.body, zone)
+            found.append(Fracture(codes, sighting, sure, vague, not _over(resource.body)))
         if places and happened(resource.body, zone) is None and recorded(resource.body, zone) is None:
             why = "a fracture without onset or recorded date is taken as of when it came"
             notes.append(SetAside(resource.reference, "invalid", why))
@@ -146,13 +156,40 @@ def _vague(body: Mapping[str, Any], zone: tzinfo) -> bool:
     return last is not None and (first is None or last.latest - first.earliest > timedelta(days=1))
 
 
-def seen_on_imaging(rows: Sequence[Finding]) -> Iterator[Sighting]:
+def _over(body: Mapping[str, Any]) -> bool:
+    """Whether a diagnosis is called over; that it is healed takes a study."""
+    return status_code(body.get("clinicalStatus")) in _OVER or any(key.startswith("abatement") for key in body)
+
+
+def seen_on_imaging(
+    rows: Sequence[Finding], breaks: Sequence[Fracture] = (), cement: Sequence[CementEvent] = ()
+) -> Iterator[Sighting]:
     """Oedema or uptake at a named vertebra tells of a fracture there, whether or not anyone has coded it."""
     for finding in rows:
         positive = finding.code in ("marrow-oedema", "tracer-uptake") and finding.answer == "present"
         if positive and finding.confirmed and finding.level != UNSPECIFIED:
             place = LevelRange.parse(finding.level)
-            yield Sighting(EpisodeKind.FRACTURE, place, finding.at, finding.at, finding.source, stated=False)
+            at, source = finding.at, finding.source
+            since = _still_of(finding, rows, breaks, cement)
+            yield Sighting(EpisodeKind.FRACTURE, place, at, at, source, finding.encounter, stated=False, since=since)
+
+
+def _still_of(
+    finding: Finding, rows: Sequence[Finding], breaks: Sequence[Fracture], cement: Sequence[CementEvent]
+) -> datetime | None:
+    """The stated onset of the active fracture that is still hot; none once a study showed it cold, or after cement."""
+    onsets = [b.sighting.at for b in breaks if b.active and b.confirmed and b.sighting.stated and _at(b, finding)]
+    onset = max((at for at in onsets if timedelta(0) <= finding.at - at <= STILL_HOT), default=None)
+    if onset is None:
+        return None
+    studies = (r for r in rows if r.level == finding.level and r.confirmed and r.technique in MRI | NUCLEAR)
+    cold = any(r.answer == "absent" and onset <= r.at < finding.at for r in studies)
+    given = (e.when.earliest for e in cement if e.cement and e.when and e.place.holds(finding.level))
+    return None if cold or any(onset <= at <= finding.at for at in given) else onset
+
+
+def _at(fracture: Fracture, finding: Finding) -> bool:
+    return fracture.sighting.place.level == finding.level
 
 
 def cement_events(

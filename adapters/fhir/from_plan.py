@@ -14,6 +14,7 @@ from pathway.canonical import instant
 from pathway.chart import patient_id
 from pathway.episodes import Episode, EpisodeKind
 from pathway.levels import UNSPECIFIED
+from pathway.obligations import Item
 from pathway.reconcile import Task
 
 Json = dict[str, Any]
@@ -80,12 +81,19 @@ def _description(it: Task) -> str:
 
 
 def _inputs(it: Task) -> list[Json]:
-    """Why the task exists: the sentences, the records that they rest on, and the decision that asked for it."""
+    """Why the task exists: the sentences, its checklist, the records behind them, the decision that asked for it."""
     return [
         *(_part("why", {"valueString": sentence}) for sentence in it.why),
+        *(_part("item", {"valueString": _item(item)}) for item in it.items),
         *(_part("source", {"valueReference": {"reference": source}}) for source in it.sources),
         _part("decision", {"valueIdentifier": {"system": DECISION, "value": it.decision}}),
     ]
+
+
+def _item(item: Item) -> str:
+    """A line of a checklist: its mark, how it stands, and what would settle it."""
+    mark = "[x]" if item.done else "[ ]"
+    return f"{mark} {item.message}. {item.ask}" if item.ask else f"{mark} {item.message}"
 
 
 def _outputs(it: Task) -> list[Json]:

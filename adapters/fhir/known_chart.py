@@ -17,9 +17,10 @@ from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind, cluster, match
 
 READ: Final = frozenset({
     "Patient", "Encounter", "Condition", "AllergyIntolerance", "ImagingStudy", "DiagnosticReport", "Observation",
-    "Procedure", "ServiceRequest", "Coverage",
+    "Procedure", "ServiceRequest", "Coverage", "MedicationRequest", "MedicationStatement", "MedicationAdministration",
+    "MedicationDispense",
 })  # fmt: skip
-SHARED: Final = frozenset({"Location", "Organization"})
+SHARED: Final = frozenset({"Location", "Organization", "Medication"})
 """Types that are nobody's own: read only to follow a reference of the patient's own resources."""
 _TAKEN: Final = READ | SHARED
 _Row = TypeVar("_Row")
@@ -51,12 +52,13 @@ class KnownChart:
     ) -> KnownChart:  # fmt: skip
         """Read a chart; what had not happened or was not written by `as_of` is set aside and listed."""
         known, aside = _known(chart, as_of, zone)
+        known = tuple(_understood(resource, terms) for resource in known)
         rows, undated = findings(known, terms, zone)
         found = tuple(f for f in rows if f.at <= as_of)
         breaks, notes = fractures(known, terms, zone)
         cement, loose = cement_events(known, terms, zone)
         operations = [event.sighting for event in cement if event.sighting is not None]
-        sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found), *operations]
+        sightings = [*(b.sighting for b in breaks), *seen_on_imaging(found, breaks, cement), *operations]
         episodes = match(stored, cluster(patient, sightings))
         return cls(
             as_of, zone, terms, known, found, breaks, cement, episodes, (*aside, *undated, *notes, *loose),
@@ -69,7 +71,7 @@ class KnownChart:
 
     @property
     def shared(self) -> Mapping[str, Resource]:
-        """The places and organizations that came, by reference."""
+        """The places, organizations and medicines that came, by reference."""
         return {r.reference: r.body for kind in SHARED for r in self.of_type(kind)}
 
     @property
@@ -155,6 +157,12 @@ def _known(
     for kind, count in sorted(not_read.items()):
         aside.append(SetAside(kind, "not-read", f"{count} of a type that this version does not read"))
     return tuple(known), aside
+
+
+def _understood(resource: ChartResource, terms: Terminology) -> ChartResource:
+    """A resource with our codes beside the site's own; it still stands for the bytes that came."""
+    body = terms.understood(resource.body)
+    return resource if body is resource.body else ChartResource(body, resource.sha256, resource.received_at)
 
 
 def _grouped(rows: Iterable[_Row], key: Callable[[_Row], str]) -> dict[str, tuple[_Row, ...]]:

@@ -11,22 +11,26 @@ from typing import Final
 from adapters.fhir.answers import agreed
 from adapters.fhir.causes import cause
 from adapters.fhir.course_facts import care_days, pain_change
-from adapters.fhir.events import CementEvent, Fracture
+from adapters.fhir.events import MRI, NUCLEAR, CementEvent, Fracture
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_statements import statements
+from adapters.fhir.plan_facts import ordered_levels
 from adapters.fhir.reading import recorded
 from pathway.episodes import Episode, EpisodeKind
 from pathway.facts import Fact, Interval, Reason, unknown
 from pathway.levels import UNSPECIFIED, WHOLE_SPINE, LevelRange, neighbours, sort_key
 
-MRI: Final = frozenset({"stir", "fat-suppressed-t2"})
-NUCLEAR: Final = frozenset({"bone-scan", "spect", "spect-ct"})
 _TECHNIQUES: Final = {
     "stir": "STIR MRI", "fat-suppressed-t2": "fat-suppressed MRI", "bone-scan": "bone scan", "spect": "SPECT",
     "spect-ct": "SPECT-CT",
 }  # fmt: skip
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
+_MRI_DECIDES: Final = timedelta(days=30)
+"""How old an adequate MRI may be to decide over a scan, as old as `shared.fresh-fracture` lets a study be.
+
+A project default of 2026-11-22, awaiting sign-off.
+"""
 _DATED_EARLY: Final = timedelta(days=7)
 """How long before the stated onset cement still belongs to it: claims date the fracture at the operation or after it.
 
@@ -35,11 +39,21 @@ A project default of 2026-11-22, awaiting sign-off.
 
 
 def assessed_levels(chart: KnownChart) -> tuple[str, ...]:
-    """The vertebrae that have a sheet: fractured, deformed, fresh on imaging, or cemented; head to tail."""
-    found = {level for episode in chart.episodes for level in episode.levels}
-    found |= {event.place.level for event in chart.cement if event.when is None}
+    """The vertebrae that have a sheet: fractured, deformed, fresh on imaging, cemented or ordered; head to tail.
+
+    An order that names no vertebra may be for any of them; where there is none it has a sheet without a name.
+    """
+    found = _told(chart)
     found |= {finding.level for finding in chart.named("vertebral-height-loss") if finding.deformed}
-    return tuple(sorted(found, key=sort_key))
+    ordered = ordered_levels(chart)
+    found |= ordered - {UNSPECIFIED}
+    return tuple(sorted(found or ordered, key=sort_key))
+
+
+def _told(chart: KnownChart) -> set[str]:
+    """The vertebrae of which a fracture or cement is told."""
+    found = {level for episode in chart.episodes for level in episode.levels}
+    return found | {event.place.level for event in chart.cement if event.when is None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,8 @@ class LevelReader:
         bent = [f for f in self.chart.named("vertebral-height-loss") if f.level == self.level and f.deformed]
         if bent:
             return Fact("fracture-evidence", "deformity-only", at=bent[-1].at, sources=(bent[-1].source,))
-        return Fact("fracture-evidence", "cement-only", at=self.chart.as_of)
+        told = self.level in _told(self.chart)  # if not, an order alone names it
+        return Fact("fracture-evidence", "cement-only" if told else "none", at=self.chart.as_of)
 
     def _own_fractures(self) -> list[Fracture]:
         episode = self.chart.current_episode(self.level)
@@ -142,21 +157,19 @@ class LevelReader:
         return [f for f in rows if f.sighting.source in written and written[f.sighting.source] >= episode.onset_at]
 
     def acuity(self) -> Fact:
-        """Oedema or uptake by the latest adequate study since onset; a scan that differs from the MRI conflicts."""
+        """Oedema or uptake since onset: a fresh adequate MRI decides; a scan counts where MRI is absent or old."""
         datum = "acuity-imaging"
         rows = [f for f in self._own("marrow-oedema", "tracer-uptake") if f.answer in ("present", "absent")]
         mri = [f for f in rows if f.code == "marrow-oedema" and f.technique in MRI]
         scans = [f for f in rows if f.code == "tracer-uptake" and f.technique in NUCLEAR]
         values = {"present": "oedema-or-uptake", "absent": "none"}
-        last = latest([*mri, *scans])
+        last = latest(mri)
+        if not last or self.chart.as_of - last[0].at > _MRI_DECIDES:
+            last = latest([*mri, *scans])
         if last:
             finding = {"marrow-oedema": "marrow oedema", "tracer-uptake": "tracer uptake"}[last[0].code]
             said = finding if last[0].answer == "present" else f"no {finding}"
             detail = {"finding": said, "technique": _TECHNIQUES[last[0].technique]}
-            if mri and last[0].code == "tracer-uptake" and {f.answer for f in latest(mri)} != {f.answer for f in last}:
-                why = detail | {"why": "MRI and the later scan differ"}
-                sources = [f.source for f in (*latest(mri), *last)]
-                return unknown(datum, Reason.CONFLICTING, at=last[0].at, sources=sources, detail=why)
             return agreed(datum, last, lambda f: values[f.answer], **detail)
         loose = [f for f in rows if f.code == "marrow-oedema" and not f.technique]
         if loose:

@@ -19,17 +19,18 @@ from pathway.levels import LEVELS, UNSPECIFIED
 
 PERSON_STATEMENTS: Final = (
     "osteoporosis-education", "treatment-programme", "reason-despite-level-count", "reason-despite-allergy",
-    "reason-despite-coagulopathy", "reason-despite-neurology",
+    "reason-despite-coagulopathy", "reason-despite-neurology", "reason-despite-cardiopulmonary-disease",
 )  # fmt: skip
 _EXCUSED: Final = {
     "reason-despite-level-count": "levels-planned",
     "reason-despite-allergy": "cement-allergy",
     "reason-despite-coagulopathy": "coagulopathy",
     "reason-despite-neurology": "neurology",
+    "reason-despite-cardiopulmonary-disease": "cardiopulmonary-disease",
 }
 _PROPOSED: Final = frozenset({"proposal", "option"})  # RequestIntent: nobody has asked for it yet
-_STANDS: Final = frozenset({"active", "on-hold"})
-_DRAFT: Final = frozenset({"draft", "unknown"})
+STANDS: Final = frozenset({"active", "on-hold"})
+DRAFT: Final = frozenset({"draft", "unknown"})
 
 
 def disability(chart: KnownChart) -> Fact:
@@ -79,8 +80,8 @@ def bone_density_referral(chart: KnownChart) -> Fact:
     """An order that stands or was carried out, or its result; else what was stated."""
     datum = "bone-density-referral"
     results = _results(chart)
-    sure = [*_orders(chart, _STANDS | {"completed"}), *(r for r in results if r.body.get("status") in COUNTS)]
-    doubtful = [*_orders(chart, _DRAFT), *results]
+    sure = [*_orders(chart, STANDS | {"completed"}), *(r for r in results if r.body.get("status") in COUNTS)]
+    doubtful = [*_orders(chart, DRAFT), *results]
     said = answered(datum, HOLDS, chart.named(datum))
     if sure:
         at, sources = max(chart.dated(r) for r in sure), tuple(r.reference for r in sure)
@@ -95,11 +96,12 @@ def bone_density_referral(chart: KnownChart) -> Fact:
 
 
 def _orders(chart: KnownChart, statuses: Set[str]) -> list[ChartResource]:
-    orders = [r for r in chart.of_type("ServiceRequest") if r.body.get("status") in statuses and _asked(r.body)]
+    orders = [r for r in chart.of_type("ServiceRequest") if r.body.get("status") in statuses and asked(r.body)]
     return [r for r in orders if chart.terms.match("bone-density", codings(r.body.get("code")))]
 
 
-def _asked(body: Mapping[str, Any]) -> bool:
+def asked(body: Mapping[str, Any]) -> bool:
+    """Whether an order asks for something: it is no proposal, and none not to do it."""
     return body.get("doNotPerform") is not True and body.get("intent") not in _PROPOSED
 
 
@@ -116,8 +118,8 @@ def levels_planned(chart: KnownChart, by_level: Mapping[str, Mapping[str, Fact]]
     """
     datum, most = "levels-planned", _fractured(chart, by_level)
     cemented = {level for level, facts in by_level.items() if facts["cement-on-record"].value is True}
-    for statuses, sure in ((_STANDS, True), (_DRAFT, False)):
-        orders = [order for order in _cement_orders(chart, statuses) if not (order.levels and order.levels <= cemented)]
+    for statuses, sure in ((STANDS, True), (DRAFT, False)):
+        orders = [order for order in cement_orders(chart, statuses) if not (order.levels and order.levels <= cemented)]
         if orders:
             planned = _planned(orders, most)
             at = max(chart.dated(order.resource) for order in orders)
@@ -132,26 +134,27 @@ def levels_planned(chart: KnownChart, by_level: Mapping[str, Mapping[str, Fact]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class CementOrder:
     """An order for cement and the vertebrae that it names."""
 
     resource: ChartResource
     levels: frozenset[str]
 
 
-def _cement_orders(chart: KnownChart, statuses: Set[str]) -> Iterator[_Order]:
+def cement_orders(chart: KnownChart, statuses: Set[str]) -> Iterator[CementOrder]:
+    """The orders for cement of these statuses, with the vertebrae that they name."""
     for resource in chart.of_type("ServiceRequest"):
         body, concept = resource.body, resource.body.get("code")
-        if body.get("status") not in statuses or not _asked(body):
+        if body.get("status") not in statuses or not asked(body):
             continue
         public = chart.terms.matches_any(concept, "cement-augmentation", "cement-add-on")
         if public or code_in(ORDER, concept) == "vertebral-augmentation":
             found = (chart.terms.match("vertebral-level", [coding]) for coding in codings(body.get("bodySite")))
             named = {match.levels.level for match in found if match and match.levels}
-            yield _Order(resource, frozenset(named - {UNSPECIFIED}))
+            yield CementOrder(resource, frozenset(named - {UNSPECIFIED}))
 
 
-def _planned(orders: Sequence[_Order], most: int) -> Interval:
+def _planned(orders: Sequence[CementOrder], most: int) -> Interval:
     """At least what is named, and one; where an order names none, it may be for every fractured vertebra besides."""
     named = {level for order in orders for level in order.levels}
     unnamed = sum(1 for order in orders if not order.levels)
@@ -163,7 +166,7 @@ def _fractured(chart: KnownChart, by_level: Mapping[str, Mapping[str, Fact]]) ->
     """Vertebrae with any sign of a fracture that were not cemented since, and each fracture without a vertebra."""
     named = [
         level for level, facts in by_level.items()
-        if level != UNSPECIFIED and facts["fracture-evidence"].value != "cement-only"
+        if level != UNSPECIFIED and facts["fracture-evidence"].value not in ("cement-only", "none")
         and facts["cement-on-record"].value is not True
     ]  # fmt: skip
     loose = [e for e in chart.episodes_of(EpisodeKind.FRACTURE) if UNSPECIFIED in e.levels]

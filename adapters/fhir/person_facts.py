@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -74,8 +75,11 @@ def _deceased(chart: KnownChart) -> Fact:
 
 
 def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
-    fact = diagnosed(chart, "pregnancy", "pregnancy")
-    if fact is not None:
+    """A recorded or feared pregnancy counts for everybody; only where there is none may it not apply."""
+    said = answered("pregnancy", {"pregnant": True, "not-pregnant": False}, chart.named("pregnancy-status"))
+    words = {True: "as recorded", False: "as recorded"}
+    fact = worst(diagnosed(chart, "pregnancy", "pregnancy"), said, words)
+    if fact.value is True or fact.candidate is True:
         return fact
     patient = chart.patient
     male = patient is not None and patient.body.get("gender") == "male"
@@ -83,12 +87,7 @@ def _pregnancy(chart: KnownChart, age: Fact) -> Fact:
     if patient is not None and (male or beyond):
         why = "does not apply, male" if male else f"does not apply, {age.value} years"
         return Fact("pregnancy", False, None, None, chart.as_of, (patient.reference,), {"finding": why})
-    fact = answered("pregnancy", {"pregnant": True, "not-pregnant": False}, chart.named("pregnancy-status"))
-    return (
-        fact
-        if not fact.known
-        else Fact(fact.datum, fact.value, None, None, fact.at, fact.sources, {"finding": "as recorded"})
-    )
+    return fact
 
 
 def located_pain(chart: KnownChart) -> tuple[Finding, ...]:
@@ -140,15 +139,20 @@ def diagnosed(chart: KnownChart, datum: str, value_set: str) -> Fact | None:
     return None
 
 
+def worst(coded: Fact | None, said: Fact, words: Mapping[bool, str] | None = None) -> Fact:
+    """A confirmed yes of either, then a suspected one; a later confirmed no settles what was suspected before it."""
+    if isinstance(said.value, bool) and words:
+        said = replace(said, detail={"finding": words[said.value]})
+    if coded is None or (said.value is True and not coded.known):
+        return said
+    settled = said.value is False and said.at is not None and coded.at is not None and said.at > coded.at
+    return said if settled and not coded.known else coded
+
+
 def _infection(chart: KnownChart) -> Fact:
-    known = diagnosed(chart, "infection", "spinal-or-systemic-infection")
-    if known is not None:
-        return known
-    fact = answered("infection", {"present": True, "absent": False}, chart.named("infection-screen"))
+    said = answered("infection", {"present": True, "absent": False}, chart.named("infection-screen"))
     words = {True: "positive screen", False: "negative screen"}
-    if fact.known and isinstance(fact.value, bool):
-        return Fact(fact.datum, fact.value, None, None, fact.at, fact.sources, {"finding": words[fact.value]})
-    return fact
+    return worst(diagnosed(chart, "infection", "spinal-or-systemic-infection"), said, words)
 
 
 def _neurology(chart: KnownChart) -> Fact:

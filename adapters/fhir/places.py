@@ -19,11 +19,15 @@ _UNITED_STATES: Final = frozenset({"us", "usa", "unitedstates", "unitedstatesofa
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What an address says: a jurisdiction or `elsewhere`; not `sure` where it is only likely, empty where unknown."""
+    """What an address says: a jurisdiction or `elsewhere`; not `sure` where it is only likely, empty where unknown.
+
+    `state` is its two letters, small, or `elsewhere`; where it is known it is sure, though two contractors share it.
+    """
 
     jurisdiction: str
     sure: bool
     why: str
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Places:
         if country and country not in _UNITED_STATES:
             own = self._state(address.get("country"))
             if not self.states.get(own, {}).get("territory"):  # Puerto Rico has a country code of its own
-                return Found(ELSEWHERE, True, "outside the United States")
+                return Found(ELSEWHERE, True, "outside the United States", ELSEWHERE)
             state = state or own
         if state not in self.states:
             return Found("", False, "its state is not in the table" if address.get("state") else "it has no state")
@@ -60,7 +64,7 @@ class Places:
         """The site's own: a state, or its jurisdiction where a state is shared, or `elsewhere`; empty is unknown."""
         known = {row["jurisdiction"] for row in self.states.values()} | {ELSEWHERE}
         if text.lower() in known:
-            return Found(text.lower(), True, "the site's own setting")
+            return Found(text.lower(), True, "the site's own setting", ELSEWHERE if text.lower() == ELSEWHERE else "")
         if not text:
             return Found("", False, "the site's own state is not set")
         if self._state(text) not in self.states:
@@ -78,10 +82,11 @@ class Places:
         own = str(self.states[state]["jurisdiction"])
         shared = self.divided.get(state)
         if shared is None:
-            return Found(own, True, f"{state} lies in {own.upper()}")
+            return Found(own, True, f"{state} lies in {own.upper()}", state.lower())
         inside = {town.removesuffix("county") for town in towns} & {_plain(name) for name in shared["districts"]}
         likely = str(shared["also"]) if inside else own
-        return Found(likely, False, f"{state} is shared by {own.upper()} and {shared['also'].upper()}")
+        why = f"{state} is shared by {own.upper()} and {shared['also'].upper()}"
+        return Found(likely, False, why, state.lower())
 
 
 @cache

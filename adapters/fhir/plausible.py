@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.fhir.findings import finding_code
+from adapters.fhir.findings import PANELS, attested, finding_code
 from adapters.fhir.reading import LEVEL, When, at_path, code_in, codings, happened, number, recorded
 from adapters.fhir.terminology import Terminology
 from pathway.levels import LEVELS
@@ -18,11 +18,17 @@ SKEW: Final = timedelta(minutes=5)
 
 _DATUM: Final = {
     "pain-score": "pain-score", "vertebral-height-loss": "height-loss", "disability-score": "disability-score",
+    "sins-total": "sins", "cement-volume": "cement-volume",
+}  # fmt: skip
+_WHOLE: Final = {
+    "disability-score": "Send the total of the questionnaire", "sins-total": "Send the sum of the six parts",
 }  # fmt: skip
 _SCORES: Final = frozenset({"{score}", "{Score}", "1", "{points}"})
 _UNITS: Final[Mapping[str, frozenset[str]]] = {
     "pain-score": _SCORES,
     "disability-score": _SCORES,
+    "sins-total": _SCORES,
+    "cement-volume": frozenset({"mL", "ml"}),
     "vertebral-height-loss": frozenset({"%"}),
 }
 
@@ -56,12 +62,17 @@ def doubts(
                 "Correct the date, or send it when it has happened",
             )  # fmt: skip
     yield from _levels(body, kind)
+    begun, ended = (When.read(at_path(body, f"effectivePeriod.{end}"), zone) for end in ("start", "end"))
+    if begun is not None and ended is not None and ended.latest < begun.earliest:
+        yield Doubt("value", f"{kind}.effectivePeriod", "the period ends before it begins", "Correct the dates")
     if kind == "Patient":
         birth = When.read(body.get("birthDate"), zone)
         if birth is not None and birth.earliest > received_at:
             yield Doubt("value", "Patient.birthDate", "the date of birth lies in the future", "Correct the date")
     if kind == "Observation":
-        yield from _measure(body, terms, ranges)
+        code = finding_code(body, terms) or ""
+        for name, element in attested(body) if code in PANELS else ((code, body),):
+            yield from _measure(name, element, ranges)
 
 
 def _levels(body: Mapping[str, Any], kind: str) -> Iterator[Doubt]:
@@ -77,9 +88,9 @@ def _levels(body: Mapping[str, Any], kind: str) -> Iterator[Doubt]:
 
 
 def _measure(
-    body: Mapping[str, Any], terms: Terminology, ranges: Mapping[str, tuple[Decimal, Decimal]]
-) -> Iterator[Doubt]:
-    code = finding_code(body, terms) or ""
+    code: str, body: Mapping[str, Any], ranges: Mapping[str, tuple[Decimal, Decimal]]
+) -> Iterator[Doubt]:  # fmt: skip
+    """The number of a finding, in an Observation of its own or in a component of a panel."""
     if code not in _DATUM:
         return
     quantity = body.get("valueQuantity")
@@ -95,8 +106,8 @@ def _measure(
     elif value is None and any(key.startswith("value") for key in body) and not _coded(code, body):
         yield Doubt("value", "Observation.value[x]", f"{code} is a number", "Send valueQuantity or valueInteger")
     lo, hi = ranges[_DATUM[code]]
-    if value is not None and code == "disability-score" and value != value.to_integral_value():
-        yield Doubt("value", "Observation.value[x]", f"{code} is a whole number", "Send the total of the questionnaire")
+    if value is not None and code in _WHOLE and value != value.to_integral_value():
+        yield Doubt("value", "Observation.value[x]", f"{code} is a whole number", _WHOLE[code])
     if value is not None and not lo <= value <= hi:
         yield Doubt("value", "Observation.value[x]", f"not plausible for {code}", f"It lies between {lo} and {hi}")
 

@@ -59,13 +59,14 @@ class When:
         return cls(first.astimezone(UTC), after.astimezone(UTC) - timedelta(microseconds=1))
 
 
+_EVENTS: Final = "effectiveTiming.event"
 _HAPPENED: Final[Mapping[str, Sequence[str]]] = {
     "Condition": ("onsetDateTime", "onsetPeriod.start", "onsetPeriod.end"),
     "Observation": (
         "effectiveDateTime",
         "effectivePeriod.start",
         "effectiveInstant",
-        "effectiveTiming.event",
+        _EVENTS,
         "effectivePeriod.end",
     ),
     "Procedure": ("performedDateTime", "performedPeriod.start", "performedPeriod.end"),
@@ -74,6 +75,9 @@ _HAPPENED: Final[Mapping[str, Sequence[str]]] = {
     "DiagnosticReport": ("effectiveDateTime", "effectivePeriod.start"),
     "ServiceRequest": ("authoredOn",),
     "AllergyIntolerance": ("recordedDate", "onsetDateTime"),
+    "MedicationRequest": ("authoredOn",),
+    "MedicationAdministration": ("effectiveDateTime", "effectivePeriod.start"),
+    "MedicationDispense": ("whenHandedOver", "whenPrepared"),
 }
 _STATUS_SYSTEMS: Final = frozenset({
     "http://terminology.hl7.org/CodeSystem/condition-clinical",
@@ -83,16 +87,25 @@ _STATUS_SYSTEMS: Final = frozenset({
 })  # fmt: skip
 _RECORDED: Final[Mapping[str, str]] = {
     "Condition": "recordedDate", "Observation": "issued", "DiagnosticReport": "issued", "ServiceRequest": "authoredOn",
+    "MedicationStatement": "dateAsserted",
 }  # fmt: skip
 
 
 def happened(resource: Resource, zone: tzinfo = UTC) -> When | None:
-    """When what a resource tells of happened or began; None where it does not say."""
+    """When what a resource tells of happened or began, of several events the last; None where it does not say."""
     for path in _HAPPENED.get(str(resource.get("resourceType")), ()):
-        when = When.read(at_path(resource, path), zone)
+        when = _last_event(resource, zone) if path == _EVENTS else When.read(at_path(resource, path), zone)
         if when is not None:
             return when
     return None
+
+
+def _last_event(resource: Resource, zone: tzinfo) -> When | None:
+    """The last of `effectiveTiming.event`; a result cannot be older than what it is a result of."""
+    timing = resource.get("effectiveTiming")
+    events = timing.get("event") if isinstance(timing, Mapping) else None
+    read = [When.read(event, zone) for event in events] if isinstance(events, list) else []
+    return max((when for when in read if when), key=lambda when: (when.earliest, when.latest), default=None)
 
 
 def recorded(resource: Resource, zone: tzinfo = UTC) -> When | None:

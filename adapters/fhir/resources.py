@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from fhir.resources.R4B.imagingstudy import ImagingStudy as ImagingStudy
     from fhir.resources.R4B.library import Library as Library
     from fhir.resources.R4B.location import Location as Location
+    from fhir.resources.R4B.medication import Medication as Medication
+    from fhir.resources.R4B.medicationadministration import MedicationAdministration as MedicationAdministration
+    from fhir.resources.R4B.medicationdispense import MedicationDispense as MedicationDispense
     from fhir.resources.R4B.medicationrequest import MedicationRequest as MedicationRequest
     from fhir.resources.R4B.medicationstatement import MedicationStatement as MedicationStatement
     from fhir.resources.R4B.observation import Observation as Observation
@@ -63,6 +66,9 @@ READ: Final = frozenset(
         "DiagnosticReport",
         "Observation",
         "Procedure",
+        "Medication",
+        "MedicationAdministration",
+        "MedicationDispense",
         "MedicationRequest",
         "MedicationStatement",
         "ServiceRequest",

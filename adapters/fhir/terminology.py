@@ -3,6 +3,7 @@
 The tables are data: `fhir_profiles/codes.csv` (public codes, each with how it was verified), `local-codes.yaml` (our
 own code systems, each also a value set of the same name) and `value-sets.yaml` (every value set, with its meaning). A
 code without a system, or of a system that the tables do not name, never matches: ICD-10 of another country looks alike.
+A site adds its own codes by a ConceptMap (`site_codes.py`): wherever one stands, its target is read beside it.
 """
 
 from __future__ import annotations
@@ -17,19 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from adapters.fhir.coding import BASE as BASE
+from adapters.fhir.coding import ICD_10_CM, identity, local_system
+from adapters.fhir.coding import ICD_10_PCS as ICD_10_PCS
+from adapters.fhir.site_codes import NO_SITE_CODES, SiteCodes
 from pathway import strict_yaml
 from pathway.errors import PathwayError, RuleBookError
 from pathway.levels import WHOLE_SPINE, LevelRange
 
-BASE: Final = "https://pathway.example/fhir"  # a reserved domain; a site puts its own here and in fhir_profiles/
 PROFILES: Final = Path(__file__).resolve().parents[2] / "fhir_profiles"
-ICD_10_CM: Final = "http://hl7.org/fhir/sid/icd-10-cm"
-ICD_10_PCS: Final = "http://www.cms.gov/Medicare/Coding/ICD10"
-_ALIASES: Final = {
-    "http://hl7.org/fhir/sid/icd-10-pcs": ICD_10_PCS,
-    "urn:oid:2.16.840.1.113883.3.221.5": "https://nahdo.org/sopt",  # the same code system, HL7 Terminology says
-}
-_DOTTED: Final = frozenset({ICD_10_CM, ICD_10_PCS})  # systems whose codes are written with and without the dot
 _FULL_LENGTH: Final = 7  # of an ICD-10-CM code that has a seventh character
 _LOCAL: Final = "local code, defined here"
 # After the stem of an ICD-10-CM code: placeholders, then the seventh character; records leave out either.
@@ -69,11 +66,6 @@ class Match:
     def _rank(self) -> tuple[int, bool, str, str]:
         span = self.levels or WHOLE_SPINE
         return (span.hi - span.lo, self.sequela, self.system, self.code)
-
-
-def local_system(name: str) -> str:
-    """The URI of one of our own code systems, such as `finding`."""
-    return f"{BASE}/CodeSystem/{name}"
 
 
 def load_local_codes(folder: Path = PROFILES) -> dict[str, list[dict[str, str]]]:
@@ -116,28 +108,25 @@ def _listed(folder: Path) -> Iterator[CodeRow]:
             if not row.verified_by or row.match not in may:
                 what = f"verifiedBy is empty, or match is not {' or '.join(may)}"
                 raise RuleBookError(what, where=where, fix="Fill it in")
-            if (key := (row.value_set, row.system, _plain(row.system, row.code))) in seen:
+            if (key := (row.value_set, row.system, identity(row.system, row.code)[1])) in seen:
                 raise RuleBookError(f"{row.code} stands twice in {row.value_set}", where=where, fix="Keep one")
             seen.add(key)
             yield row
 
 
-def _plain(system: str, code: str) -> str:
-    """A code as it is compared: ICD without dots and in capitals, everything else as it stands."""
-    return code.replace(".", "").upper() if system in _DOTTED else code
-
-
 class Terminology:
     """Value sets by id. Lookups are dictionary reads; nothing is loaded after construction.
 
-    `body` is every row in one text (codes, levels, displays and their verification), and `sha256` its hash, whatever
-    the order of the files.
+    `body` is every row in one text (codes, levels, displays and their verification, then the site's own codes), and
+    `sha256` its hash, whatever the order of the files.
     """
 
-    def __init__(self, ids: Iterable[str], rows: Iterable[CodeRow]) -> None:
+    def __init__(self, ids: Iterable[str], rows: Iterable[CodeRow], site: SiteCodes = NO_SITE_CODES) -> None:
         self.ids = frozenset(ids)
+        self.site = site
         rows = sorted(rows)
-        text = json.dumps([sorted(self.ids), *rows], ensure_ascii=False, separators=(",", ":"))
+        own = [site.to_json()] if site else []
+        text = json.dumps([sorted(self.ids), *rows, *own], ensure_ascii=False, separators=(",", ":"))
         self.body = text.encode()
         self.sha256 = hashlib.sha256(self.body).hexdigest()
         self._exact: dict[tuple[str, str, str], LevelRange | None] = {}
@@ -148,13 +137,42 @@ class Terminology:
             if row.value_set not in self.ids:
                 raise self._unknown(row.value_set, "codes.csv")
             levels = LevelRange.parse(row.levels) if row.levels else None
-            tables[row.match][row.value_set, row.system, _plain(row.system, row.code)] = levels
+            tables[row.match][row.value_set, row.system, identity(row.system, row.code)[1]] = levels
         self._lengths = sorted({len(stem) for _, _, stem in (*self._stems, *self._under)}, reverse=True)
+        self._whole = {(system, code) for _, system, code in self._exact}
+        self._stem = {code for _, _, code in self._stems}  # both of ICD-10-CM alone
+        self._above = {code for _, _, code in self._under}
 
     @classmethod
-    def load(cls, path: Path = PROFILES) -> Terminology:
+    def load(cls, path: Path = PROFILES, site: SiteCodes = NO_SITE_CODES) -> Terminology:
         """Read the tables of a profiles folder; RuleBookError names the file and line that cannot be used."""
-        return cls(strict_yaml.read_file(path / "value-sets.yaml", path), load_rows(path))
+        return cls(strict_yaml.read_file(path / "value-sets.yaml", path), load_rows(path), site)
+
+    def systems(self) -> frozenset[str]:
+        """The code systems of which some code counts here."""
+        begun = {ICD_10_CM} if self._lengths else set[str]()
+        return frozenset(begun | {system for system, _ in self._whole})
+
+    def knows(self, coding: Mapping[str, Any]) -> bool:
+        """Whether a coding is in any value set."""
+        system, code = coding.get("system"), coding.get("code")
+        if not isinstance(system, str) or not isinstance(code, str):
+            return False
+        if (key := identity(system, code)) in self._whole:
+            return True
+        plain = key[1]
+        return (
+            key[0] == ICD_10_CM
+            and len(plain) <= _FULL_LENGTH
+            and any(
+                plain[:n] in self._above or (plain[:n] in self._stem and _TAIL.fullmatch(plain, n))
+                for n in self._lengths
+            )
+        )
+
+    def understood(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A resource as its readers see it: beside each of the site's own codes, the code that it stands for."""
+        return self.site.understood(body)
 
     def match(self, value_set_id: str, codings: Iterable[Mapping[str, Any]]) -> Match | None:
         """The coding of a concept that is in the value set, or None; RuleBookError for an id that does not exist.
@@ -179,8 +197,7 @@ class Terminology:
         system, code = coding.get("system"), coding.get("code")
         if not isinstance(system, str) or not isinstance(code, str):
             return None
-        system = _ALIASES.get(system, system)
-        plain = _plain(system, code)
+        system, plain = identity(system, code)
         if (key := (value_set_id, system, plain)) in self._exact:
             return Match(value_set_id, system, code, self._exact[key], sequela=False)
         if system != ICD_10_CM or len(plain) > 7:

@@ -6,15 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
-from adapters.fhir.coverage_facts import payer, place_of_service, unmapped_coverages
+from adapters.fhir.coverage_facts import payer, place_of_service, state_of_care, unmapped_coverages
+from adapters.fhir.inflammation_facts import inflammation
 from adapters.fhir.known_chart import KnownChart
+from adapters.fhir.laboratory_facts import measured, undated
 from adapters.fhir.level_facts import LevelReader, assessed_levels
+from adapters.fhir.medicine_facts import Thinners, antithrombotic, plans, thinners
+from adapters.fhir.medicines import doubted
 from adapters.fhir.order_facts import bone_density_referral, disability, levels_planned, statements
 from adapters.fhir.person_facts import person_facts
 from adapters.fhir.places import Found, Places, places
-from adapters.fhir.safety_facts import cement_allergy, coagulopathy
+from adapters.fhir.plan_facts import ordered_from, ordered_here, plan_facts
+from adapters.fhir.readiness_facts import plain, unusable
+from adapters.fhir.safety_facts import antibiotic_allergy, cement_allergy, coagulopathy, contrast_allergy
+from adapters.fhir.suspicion_facts import suspicion
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.treated_facts import TreatedReader
+from adapters.fhir.tumour_facts import tumour_facts
+from adapters.fhir.unmapped import unmapped_codes
 from pathway.canonical import sha256
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside, manifest
@@ -55,8 +64,13 @@ class ChartReader:
         names = assessed_levels(known)
         by_level = {name: tuple(LevelReader(known, name, as_of).facts()) for name in names}
         rows = {name: {fact.datum: fact for fact in facts} for name, facts in by_level.items()}
-        person = [*person_facts(known), *self._coverage(known, rows), _mismatch(rows)]
-        person += statements(known, {fact.datum: fact for fact in person})
+        for name, fact in ordered_here(known, rows):
+            by_level[name] += (fact,)
+        found = thinners(known)
+        person = [*person_facts(known), *self._coverage(known, rows), _mismatch(rows), coagulopathy(known, found)]
+        person += [*plain(known), *tumour_facts(known), suspicion(known), *_readiness(known, found, rows, aside)]
+        person += plan_facts(known, rows, by_datum := {fact.datum: fact for fact in person})
+        person += statements(known, by_datum)
         causes = {name: facts["fracture-cause"] for name, facts in rows.items()}
         return Case(
             patient=patient,
@@ -69,7 +83,7 @@ class ChartReader:
                 for level in event.levels
             ),
             episodes=known.episodes,
-            set_aside=tuple(sorted({*aside, *known.set_aside, *unmapped_coverages(known)}, key=_by_code)),
+            set_aside=tuple(sorted({*aside, *known.set_aside, *_set_aside(known, found)}, key=_by_code)),
             input_sha256=sha256(manifest(chart)),
             standing=tuple(sorted(standing)),
             value_sets=self.terms.sha256,
@@ -79,10 +93,10 @@ class ChartReader:
         """What only the coverage rules ask for."""
         yield payer(known)
         yield place_of_service(known, self.places, self.home)
+        yield state_of_care(known, self.places, self.home)
         yield disability(known)
         yield levels_planned(known, rows)
         yield cement_allergy(known)
-        yield coagulopathy(known)
         yield bone_density_referral(known)
 
     def _level(self, known: KnownChart, name: str, facts: Sequence[Fact]) -> Sheet:
@@ -98,6 +112,29 @@ class ChartReader:
         )
 
 
+def _readiness(
+    known: KnownChart, found: Thinners, rows: Mapping[str, Mapping[str, Fact]], aside: Sequence[SetAside]
+) -> Iterator[Fact]:  # fmt: skip
+    """What has to be in order before the needle, beyond what one finding answers."""
+    numbers = {fact.datum: fact for fact in measured(known)}
+    yield from numbers.values()
+    inflamed = tuple(inflammation(known, numbers["body-temperature"]))
+    yield from inflamed
+    yield unusable((*numbers.values(), *inflamed))
+    yield doubted(antithrombotic(known, found), aside)
+    yield from plans(known, found, ordered_from(known, rows))
+    yield contrast_allergy(known)
+    yield antibiotic_allergy(known)
+
+
+def _set_aside(known: KnownChart, found: Thinners) -> Iterator[SetAside]:
+    """What the builders could not use: what is told one by one, then how many more have a code that nobody knows."""
+    told = [*unmapped_coverages(known), *found.unmapped]
+    yield from told
+    yield from unmapped_codes(known.resources, known.terms, {item.where for item in told})
+    yield from undated(known)
+
+
 def _by_code(item: SetAside) -> tuple[str, str, str]:
     return item.code, item.where, item.why
 
@@ -105,7 +142,11 @@ def _by_code(item: SetAside) -> tuple[str, str, str]:
 def _mismatch(by_level: Mapping[str, Mapping[str, Fact]]) -> Fact:
     """Tender at one vertebra and fresh at another: the examination and the imaging do not speak of the same level."""
     datum = "tender-beside-fresh"
-    rows = {name: facts for name, facts in by_level.items() if name != UNSPECIFIED}
+    rows = {
+        name: facts
+        for name, facts in by_level.items()
+        if name != UNSPECIFIED and facts["fracture-evidence"].value != "none"
+    }
     fresh = [
         r
         for r in rows.values()

@@ -12,6 +12,7 @@ from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
 from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened, reference_of
+from adapters.fhir.technique_facts import TOLD, details
 from pathway.episodes import SAME_EVENT, SAME_FRACTURE, Episode, EpisodeKind
 from pathway.facts import Fact, Reason, Value, unknown
 from pathway.levels import UNSPECIFIED, LevelRange
@@ -43,6 +44,8 @@ class TreatedReader:
         states: dict[str, Value] = {"normal": "normal", "symptoms": "symptoms"}
         yield answered("chest-after-cement", states, rows)
         yield self._ct()
+        told = [f for f in self.chart.named(*TOLD) if self._is_of_event(f)]
+        yield from details(self.chart, self.event, self.level, told)
         yield self._cause()
         yield self._referral()
 

@@ -17,7 +17,7 @@ def create_app(house: House) -> Flask:
     Raises PathwayError for a contract, a prefetch template or a listed server that cannot be used: now, not at a call.
     """
     logs.configure(house.settings.log_level)
-    services()
+    services(house.terms.site)
     for base in house.settings.fhir_servers:
         normalised(base, "PATHWAY_FHIR_SERVERS")
     app = Flask("pathway", static_folder=None)

@@ -60,7 +60,7 @@ def in_headers(known: Mapping[str, Parameter], given: Headers) -> dict[str, Any]
 def in_path(known: Mapping[str, Parameter], given: Mapping[str, Any]) -> None:
     """Hold what stands in the address against the contract."""
     for name, parameter in known.items():
-        if parameter.check(str(given[name])):
+        if parameter.check(_read(parameter.type, str(given[name]))):
             raise NotFoundError("there is nothing at this address", where=name, fix=parameter.said)
 
 

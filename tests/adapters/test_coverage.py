@@ -80,6 +80,30 @@ def test_a_stored_decision_with_coverage_replays_under_all_its_releases(tmp_path
         assert house.service.replay(made.id).body_sha256 == made.body_sha256
         body = parse(made.body)
         assert body["choices"][0]["chosen"] == ["coverage-cms-lcd-l38201"]
-        assert len([release for release in body["releases"] if release["kind"] == "coverage"]) == 8
+        assert len([release for release in body["releases"] if release["id"].startswith("coverage-cms-lcd-")]) == 8
     finally:
         house.close()
+
+
+def outpatient(state: str) -> Record:
+    """A candidate who comes to a hospital's outpatient department, with cement ordered a day ago."""
+    record = candidate().encounter("AMB", 0.1).place(state).coverage("original-medicare").pain(7, 0.5)
+    record.finding("pain-attribution", "this-fracture", 1, level="L1")
+    record.finding("care-setting", "hospital-outpatient", 0.5)
+    return record.order("vertebral-augmentation", 1, levels=["L1"])
+
+
+def test_cement_ordered_in_texas_makes_one_task_for_prior_authorization_with_its_gaps() -> None:
+    task = wishes(decision_on(outpatient("TX")))["prior-authorization"]
+    items = {item["id"].partition(".")[2]: item for item in task["items"]}
+    assert items["oedema-or-uptake"]["message"] == "Acuity shown: marrow oedema at L1 on 2026-11-19 (STIR MRI)"
+    assert items["pain-from-fracture"]["verdict"] == "met"
+    gaps = ["optimal-care-documented", "bone-density-and-education", "programme-instruction"]
+    assert [id_ for id_, item in items.items() if item["verdict"] != "met"] == gaps
+    assert items["programme-instruction"]["ask"].startswith("Instruct the patient")
+
+
+def test_an_answer_of_the_payer_ends_it_and_another_state_never_asks() -> None:
+    assert "prior-authorization" not in wishes(decision_on(outpatient("CA")))
+    answered = outpatient("TX").finding("prior-authorization", "affirmed", 0.2)
+    assert "prior-authorization" not in wishes(decision_on(answered))

@@ -37,9 +37,12 @@ def test_a_row_of_the_decision_table_is_a_rule_of_ours() -> None:
     assert 40 <= sum(len(shard.rules) for shard in compile_statements(of_rules(40))) < 48
 
 
-def test_deciding_covers_three_levels_under_both_policies() -> None:
+def test_deciding_covers_three_levels_under_all_rule_sets_that_give_verdicts() -> None:
     whole, stages = deciding.tables(rounds=1, charts=2)
-    assert "3 levels each, under candidacy and coverage-cms-lcd-" in whole.notes[0]
+    assert "3 levels each" in whole.notes[0]
+    for policy in ("candidacy", "nice-ta279", "coverage-cms-lcd-", "payer-6w", "pre-procedure"):
+        assert policy in whole.notes[0]
+    assert stages.title == "Deciding under all sets, by stage"
     assert sum(int(row[2].rstrip("%")) for row in stages.rows) in range(95, 106)
 
 

@@ -86,14 +86,18 @@ def test_an_auditor_opens_a_decision_with_rules_facts_and_release_and_replays_it
     expect(
         releases.get_by_role("row", name=re.compile(r"candidacy \d+\.\d+\.\d+ clinical draft [0-9a-f]{64}"))
     ).to_be_visible()
-    page.get_by_text("Spinal pain 8 of 10").first.click()
-    expect(
-        page.get_by_role("region", name=re.compile("^Comparisons of shared.severe-spinal-pain at ")).first
-    ).to_contain_text("at least 5.00")
     expect(page.get_by_role("region", name=re.compile("^Facts: The person"))).to_contain_text(
         "Observation/demo-two-fractures-pain-2"
     )
     shot(page, "decision")
+
+    page.get_by_role("link", name="What carried it: L2, candidacy").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("L2: candidate")
+    gates = page.get_by_role("region", name="Gates")
+    expect(gates).to_contain_text("Spinal pain 8 of 10")
+    expect(gates).to_contain_text("Observation/demo-two-fractures-pain-2")
+    shot(page, "answer")
+    page.go_back()
 
     page.get_by_role("button", name="Replay").click()
     expect(page.get_by_role("status")).to_contain_text("the same bytes")

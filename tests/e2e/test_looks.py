@@ -25,6 +25,7 @@ OPENED = {
     "worklist-unfolded": ("clinician", "/worklist", "li.task h3 a", "/worklist"),
     "task": ("clinician", "/patients/demo-leak", "table th a[href^='/tasks/']", "/tasks/"),
     "decision": ("auditor", "/records", "table th a", "/records/"),
+    "answer": ("auditor", "/patients/demo-candidate", "td a[href*='/answers/']", "/records/"),
     "rule-set-version": ("auditor", "/rulesets/after-cement", "table th a", "/rulesets/after-cement/"),
 }
 LOOKS = pytest.mark.parametrize("looks", ["light", "dark"])

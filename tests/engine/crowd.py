@@ -15,14 +15,15 @@ from pathway.vocabulary import Scope
 from tests.rules.book import BOOK
 from tests.rules.people import POOLS, VOCABULARY, Person
 
-FEW = 6
+FEW = 9
 """Odd facts on a sheet: enough for every outcome, verdict and reason to come up."""
 
 
 @cache
 def rule_sets() -> tuple[RuleSet, ...]:
-    """Every kind of rule set that the book has, each once."""
-    return tuple({one.kind: one for one in BOOK.sets.values()}.values())
+    """Candidacy, a policy beside it that shares most of its rules, and one rule set of each other kind."""
+    others = {one.kind: one for one in BOOK.sets.values() if one.kind != "clinical"}
+    return (BOOK.sets["candidacy"], BOOK.sets["nice-ta279"], *others.values())
 
 
 def machines(chosen: Iterable[RuleSet] = ()) -> tuple[Machine, ...]:

@@ -72,9 +72,9 @@ def test_rules_are_named_and_numbered_by_statement_and_verdict() -> None:
     rule = AnyOf((Leaf(FLAG, Op.IS, True), Leaf(PAIN, Op.AT_LEAST, 5)))
     (shard,) = compile_statements([Statement("shared.severe", Scope.PATIENT, rule)])
     assert shard.rules == {
-        "shared.severe#met/1": ("shared.severe", True),
-        "shared.severe#met/2": ("shared.severe", True),
-        "shared.severe#not-met/1": ("shared.severe", False),
+        "shared.severe#met/1": (("shared.severe", True),),
+        "shared.severe#met/2": (("shared.severe", True),),
+        "shared.severe#not-met/1": (("shared.severe", False),),
     }
     assert shard.ruleset == {
         READ: {"all": [{"s": {"$and": [{"go": 1}]}}]},
@@ -84,6 +84,24 @@ def test_rules_are_named_and_numbered_by_statement_and_verdict() -> None:
     }
     view = {"flag": fact(FLAG, True), "pain": fact(PAIN, 7), "site": fact(SITE, "l1")}
     assert shard.project(view, AS_OF, 3) == {"id": 3, "sid": "1", "go": 1, "f0": 1, "f1": 7}
+
+
+def test_a_way_that_statements_have_in_common_is_one_rule_and_speaks_for_each_of_them() -> None:
+    flag_up = Leaf(FLAG, Op.IS, True)
+    made = {
+        "one": flag_up,
+        "same": flag_up,
+        "opposite": Not(flag_up),
+        "wider": AnyOf((flag_up, Leaf(PAIN, Op.AT_LEAST, 5))),
+    }
+    (shard,) = compile_statements([Statement(id_, Scope.PATIENT, condition) for id_, condition in made.items()])
+    assert shard.rules == {
+        "one#met/1": (("one", True), ("same", True), ("opposite", False), ("wider", True)),
+        "one#not-met/1": (("one", False), ("same", False), ("opposite", True)),
+        "wider#met/2": (("wider", True),),
+        "wider#not-met/1": (("wider", False),),
+    }
+    assert set(shard.ruleset) == {READ, *shard.rules}
 
 
 def test_a_condition_without_comparisons_is_met_or_not_met_on_every_sheet() -> None:

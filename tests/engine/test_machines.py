@@ -5,16 +5,20 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pathway import compiler
 from pathway.compiler import Shard, Statement, compile_statements
+from pathway.conditions import Leaf, Op
 from pathway.decide import decide
 from pathway.errors import EngineError
 from pathway.strata import Machine
+from pathway.vocabulary import Scope
 from tests.engine import crowd
+from tests.rules.people import VOCABULARY
 
 ROOT = Path(__file__).parents[2]
 
@@ -183,9 +187,8 @@ def without_limits(*given: object) -> object:
 
 
 def test_a_rule_set_of_more_rules_than_a_shard_may_hold_has_several() -> None:
-    rule_set = crowd.rule_sets()[0]
-    one = next(rule for rule in rule_set.criteria)
-    many = [Statement(f"{one.id}-{n}", one.scope, one.when) for n in range(compiler.MAX_RULES)]
+    pain = Leaf(VOCABULARY["pain-score"], Op.AT_LEAST, 0)
+    many = [Statement(f"pain-{n}", Scope.PATIENT, replace(pain, operand=n)) for n in range(compiler.MAX_RULES)]
     shards = compile_statements(many)
     assert len(shards) > 1
     assert max(len(shard.rules) for shard in shards) <= compiler.MAX_RULES

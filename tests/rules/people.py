@@ -44,7 +44,8 @@ GOOD: Mapping[str, Value] = {
     "reason-despite-impingement": False, "reason-despite-retropulsion": False,
     "mri-unsafe": False, "pain-controlled": False, "physiotherapy-tolerated": False, "analgesia-side-effects": True,
     "suspicion-findings": Interval(8, 9), "state-of-care": "ca", "care-setting": "hospital-outpatient",
-    "prior-authorization": "affirmed", "procedure-planned": True, "planned-technique": "kyphoplasty",
+    "prior-authorization": "affirmed", "procedure-planned": True, "cement-ordered-here": True,
+    "unusable-results": False, "planned-technique": "kyphoplasty",
     "cardiopulmonary-disease": False, "reason-despite-cardiopulmonary-disease": False, "inr": Decimal("1.1"),
     "platelets": 210, "bleeding-risk": False, "antithrombotic": "none", "antithrombotic-plan": "hold",
     "antithrombotic-restart": True, "thrombotic-risk": "not-high", "antibiotic-prophylaxis": True,
@@ -72,7 +73,9 @@ def values(datum: Datum) -> tuple[Value, ...]:
     """Values that the rules tell apart, their bounds among them; of an interval also a wide one."""
     asked = [leaf for leaf in _asked() if leaf.datum == datum]
     found = representatives(datum, asked)
-    return (*found, Interval(8, 24), Interval(1, 25)) if datum.kind is Kind.INTERVAL else found
+    if datum.kind is not Kind.INTERVAL:
+        return found
+    return (*found, *(Interval(lo, min(hi, int(datum.hi or hi))) for lo, hi in ((8, 24), (1, 25))))
 
 
 def ages(datum: Datum) -> list[timedelta]:

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from pathway.conditions import Condition, Leaf, Op, leaves
+from pathway.conditions import All, AnyOf, Condition, Leaf, Not, Op, leaves
 from pathway.forms import VERDICTS
 from pathway.rulebook import Rule, RuleSet
 from pathway.vocabulary import Datum
@@ -56,3 +56,33 @@ def every_combination(id_: str, *probes: Condition) -> list[tuple[str, tuple[Ver
         rule = picked(rule_set, verdicts[: len(rule_set.recommendations)])
         found.append((rule.outcome if rule else "none", verdicts[len(rule_set.recommendations) :], group))
     return found
+
+
+def comes_to(rule_set: RuleSet, *outcomes: str) -> Condition:
+    """That a rule set comes to one of these outcomes: a rule of it holds, and none of what the hit order puts first."""
+
+    def any_of(outcome: str) -> Condition:
+        return AnyOf(tuple(rule.when for rule in rule_set.recommendations if rule.outcome == outcome))
+
+    places = [rule_set.hit_order.index(outcome) for outcome in outcomes if outcome in rule_set.hit_order]
+    first = [(any_of(rule_set.hit_order[n]), rule_set.hit_order[:n]) for n in places]
+    return AnyOf(tuple(All((here, *(Not(any_of(one)) for one in before))) for here, before in first))
+
+
+def supposing(condition: Condition, criterion: str, answer: str) -> Condition:
+    """A condition with one criterion answered: its comparisons become true or false."""
+    match condition:
+        case Leaf(datum):
+            holds = member(condition, answer)
+            return condition if datum.id != criterion else All(()) if holds else AnyOf(())
+        case Not(part):
+            return Not(supposing(part, criterion, answer))
+        case All(parts) | AnyOf(parts):
+            return type(condition)(tuple(supposing(part, criterion, answer) for part in parts))
+
+
+def counterexample(rule_set: RuleSet, condition: Condition) -> object | None:
+    """A combination of verdicts for which a condition holds, out of all there are; None proves that there is none."""
+    answers = dict.fromkeys((rule.id for rule in rule_set.criteria), VERDICTS)
+    group = walk([condition], answers, member).get((True,))
+    return group.example if group else None

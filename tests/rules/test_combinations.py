@@ -2,12 +2,12 @@
 
 import pytest
 
-from pathway.conditions import All, AnyOf, Condition, Leaf, leaves
+from pathway.conditions import All, AnyOf, Condition, Leaf, Not, Op, leaves
 from pathway.forms import VERDICTS
 from tests.rules import proofs
 from tests.rules.book import BOOK, CANDIDACY
-from tests.rules.proofs import criteria_read, grouped, member, picked
-from tests.rules.walk import Group, Verdict, walk
+from tests.rules.proofs import comes_to, counterexample, criteria_read, grouped, member, supposing
+from tests.rules.walk import Verdict, walk
 
 RULES = CANDIDACY.recommendations
 DATA = criteria_read(CANDIDACY.id)
@@ -15,11 +15,22 @@ DATA = criteria_read(CANDIDACY.id)
 ALTERNATIVES = {"candidacy.care-given-its-time": "candidacy.wait-may-be-shorter"}
 """The one gate with a way round it: in hospital or bed-bound with pain not controlled, the wait may be shorter."""
 
+OSTEOPOROTIC, TUMOUR = "shared.osteoporotic-fracture", "shared.tumour-fracture"
+OF_TUMOURS = {
+    TUMOUR, "candidacy.structurally-unreliable", "candidacy.not-unstable", "candidacy.surgeon-consulted",
+}  # fmt: skip
+OF_FRAGILITY = {
+    OSTEOPOROTIC, "shared.tender-at-level", "shared.fresh-fracture", "candidacy.pain-not-falling",
+    "candidacy.care-given-its-time",
+}  # fmt: skip
+"""The gates of one branch alone: a fragility fracture, or a fracture through a tumour. All others belong to both."""
+
 ASKED_ELSEWHERE = {
     "shared.adult": "a missing birth date is mended at registration; it stands under missing",
     "shared.spine-level": "unknown only together with the vertebra's name, which is asked for",
     "shared.level-named": "never not-met: no source records that a vertebra is not named",
     "shared.osteoporotic-fracture": "unknown only together with the cause, which is asked for",
+    "shared.tumour-fracture": "unknown only together with the cause, which is asked for",
     "candidacy.not-yet-cemented": "after-cement.name-cemented-level asks the operator",
     "candidacy.no-cement-before-onset": "a statement about the record, which the builder always makes",
     "shared.alive": "a statement about the record, which the builder always makes",
@@ -29,10 +40,6 @@ ASKED_ELSEWHERE = {
 
 def verdict(criterion: str, *codes: str) -> Leaf:
     return proofs.verdict(CANDIDACY, criterion, *codes)
-
-
-def every_combination(*probes: Condition) -> list[tuple[str, tuple[Verdict, ...], Group]]:
-    return proofs.every_combination(CANDIDACY.id, *probes)
 
 
 def test_the_hit_order_is_the_default_of_clinical_policies() -> None:
@@ -45,8 +52,9 @@ def test_the_hit_order_is_the_default_of_clinical_policies() -> None:
 def test_candidate_needs_no_hit_order() -> None:
     """Where it is possible nothing else is, so that no slip in the order can let it overtake a refusal."""
     fired = list(grouped(CANDIDACY.id))
-    place = [rule.outcome for rule in RULES].index("candidate")
-    assert [verdicts for verdicts in fired if verdicts[place] and verdicts.count(True) > 1] == []
+    places = [place for place, rule in enumerate(RULES) if rule.outcome == "candidate"]
+    assert len(places) == 2
+    assert [v for v in fired if any(v[place] for place in places) and v.count(True) > 1] == []
 
 
 GATES = [rule.id for rule in CANDIDACY.criteria if rule.role == "gate"]
@@ -57,35 +65,58 @@ def test_no_gate_that_is_unknown_or_not_met_yields_candidate(gate: str) -> None:
     probe: Condition = verdict(gate, "unknown", "not-met")
     if gate in ALTERNATIVES:
         probe = All((probe, verdict(ALTERNATIVES[gate], "unknown", "not-met")))
-    assert [g.example for outcome, (open_,), g in every_combination(probe) if open_ and outcome == "candidate"] == []
+    if gate in OF_TUMOURS:
+        probe = All((probe, verdict(OSTEOPOROTIC, "not-met", "unknown")))
+    if gate in OF_FRAGILITY:
+        probe = All((probe, verdict(TUMOUR, "not-met", "unknown")))
+    assert counterexample(CANDIDACY, All((comes_to(CANDIDACY, "candidate"), probe))) is None
+
+
+def test_nothing_but_its_own_branch_makes_a_candidate() -> None:
+    """A fragility fracture that is none needs the whole of the tumour's branch, and no oedema or tenderness then."""
+    no_fragility = verdict(OSTEOPOROTIC, "not-met", "unknown")
+    for gate in OF_TUMOURS:
+        wrong = All((comes_to(CANDIDACY, "candidate"), no_fragility, verdict(gate, "unknown", "not-met")))
+        assert counterexample(CANDIDACY, wrong) is None
+    idle = [verdict(gate, "unknown", "not-met") for gate in OF_FRAGILITY - {OSTEOPOROTIC}]
+    assert counterexample(CANDIDACY, All((comes_to(CANDIDACY, "candidate"), no_fragility, *idle))) is not None
 
 
 @pytest.mark.parametrize("criterion", ["shared.no-infection", "shared.not-pregnant"])
 def test_an_absolute_contraindication_never_coexists_with_candidate(criterion: str) -> None:
-    probe = verdict(criterion, "not-met")
-    outcomes = {outcome for outcome, (forbidden,), _ in every_combination(probe) if forbidden}
-    assert outcomes == {"out-of-scope", "contraindicated"}
+    wrong = All((verdict(criterion, "not-met"), Not(comes_to(CANDIDACY, "out-of-scope", "contraindicated"))))
+    assert counterexample(CANDIDACY, wrong) is None
 
 
 def test_what_is_fully_known_is_never_insufficient() -> None:
-    known = All(tuple(verdict(id_, "met", "not-met") for id_ in DATA if id_ != "shared.level-named"))
-    probe = All((known, verdict("shared.level-named", "met")))
-    assert "insufficient-data" not in {outcome for outcome, (holds,), _ in every_combination(probe) if holds}
+    known = [verdict(id_, "met", "not-met") for id_ in DATA if id_ != "shared.level-named"]
+    known += [verdict("shared.level-named", "met")]
+    assert counterexample(CANDIDACY, All((comes_to(CANDIDACY, "insufficient-data"), *known))) is None
 
 
 def test_insufficient_data_on_a_current_fracture_always_has_a_task() -> None:
     """Someone is asked for what is missing, whatever else is known; the gates asked elsewhere say where."""
-    tasks = [condition for rule in CANDIDACY.obligations for condition in rule.conditions()]
-    names = {leaf.datum.id for condition in tasks for leaf in leaves(condition)}
-    answers: dict[str, tuple[str | None, ...]] = dict.fromkeys((rule.id for rule in CANDIDACY.criteria), VERDICTS)
-    answers |= {"candidacy.spoken-of-lately": ("met",), "outcome": ("insufficient-data",)}
-    answers |= dict.fromkeys(names & set(BOOK.vocabulary.data), (None,))
+
+    def now(condition: Condition) -> Condition:
+        current = supposing(condition, "candidacy.spoken-of-lately", "met")
+        return supposing(current, "outcome", "insufficient-data")
+
+    tasks = [rule for rule in CANDIDACY.obligations if "outcome" in rule.reads() and rule.closed_by is not None]
+    opened = AnyOf(tuple(All((now(rule.when), Not(now(rule.closed_by or All(()))))) for rule in tasks))
     elsewhere = AnyOf(tuple(verdict(gate, "unknown", "not-met") for gate in ASKED_ELSEWHERE))
-    groups = walk([*(rule.when for rule in RULES), *tasks, elsewhere], answers, member)
-    silent: list[object] = []
-    for verdicts, group in groups.items():
-        rule, rest = picked(CANDIDACY, verdicts[: len(RULES)]), verdicts[len(RULES) :]
-        opened = any(rest[n] is True and rest[n + 1] is not True for n in range(0, len(tasks), 2))
-        if rule is not None and rule.outcome == "insufficient-data" and not opened and rest[-1] is not True:
-            silent.append(group.example)
-    assert silent == []
+    silent = All((comes_to(CANDIDACY, "insufficient-data"), Not(opened), Not(elsewhere)))
+    data = {leaf.datum.id for leaf in leaves(opened)} & set(BOOK.vocabulary.data)
+    answers: dict[str, tuple[str | None, ...]] = dict.fromkeys(data, (None,))
+    answers |= {"mri-unsafe": ("unsafe", "safe", "silent")}
+    answers |= dict.fromkeys((rule.id for rule in CANDIDACY.criteria), VERDICTS)
+    groups = walk([silent], answers, answered)
+    assert {verdicts: group.example for verdicts, group in groups.items() if verdicts != (False,)} == {}
+
+
+def answered(leaf: Leaf, answer: str | None) -> Verdict:
+    """As `member`; whether MRI is unsafe, safe or not recorded decides which study is ordered."""
+    if leaf.datum.id != "mri-unsafe":
+        return member(leaf, answer)
+    if leaf.op is Op.RECORDED:
+        return (answer != "silent") is leaf.operand
+    return None if answer == "silent" else (answer == "unsafe") is leaf.operand

@@ -123,9 +123,16 @@ def speaking_for(part: Condition, sign: bool = True) -> set[str]:
             return {datum for one in parts for datum in speaking_for(one, sign)}
 
 
+SAFER = {"candidacy.order-spine-mri", "candidacy.order-bone-scan"}
+"""Orders of which one gives way to the other where MRI may do harm: a suspicion is enough."""
+
+
 @every_rule
 def test_an_unconfirmed_positive_counts_for_an_alert_or_against_a_flag_and_never_for_a_criterion(rule: Rule) -> None:
-    if rule.priority not in ("stat", "asap"):
+    if rule.id in SAFER:
+        counted = [leaf for part in rule.conditions() for leaf in leaves(part) if leaf.unconfirmed]
+        assert {leaf.datum.id for leaf in counted} == {"mri-unsafe"}
+    elif rule.priority not in ("stat", "asap"):
         assert [datum for part in rule.conditions() for datum in speaking_for(part)] == []
         counted = [leaf for part in rule.conditions() for leaf in leaves(part) if leaf.unconfirmed]
         assert rule.role == "flag" or counted == []
@@ -174,9 +181,12 @@ def test_the_header_holds_what_a_header_may_hold(rule_set: RuleSet) -> None:
     always = {"id", "kind", "version", "title", "question", "status", "effective", "approvers", "developer", "funding"}
     deciding = {"hit-order", "refusals"} if rule_set.recommendations else set()
     covers = {"family", "lcd", "contractor", "jurisdiction", "applies-to", "lists", "evidence", "open-questions"}
-    assert set(header) == always | {"sources", "shared"} | deciding | (covers if rule_set.lcd else set())
-    assert (header["kind"] == "coverage") is bool(rule_set.lcd)
-    assert header["kind"] in ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure")
+    needed, may = always | {"sources"} | deciding | (covers if rule_set.lcd else set()), {"shared", "open-questions"}
+    of_kind = {"clinical": {"basis"}, "coverage": {"concerns", *covers}}
+    may |= of_kind.get(str(header["kind"]), set())
+    assert needed <= set(header) <= needed | may
+    assert header["kind"] == "coverage" or not rule_set.lcd
+    assert header["kind"] in ("clinical", "coverage", "safety", "follow-up", "bone-health", "measure", "considerations")
     assert re.fullmatch(r"\d+\.\d+\.\d+", header["version"])
     assert DAY.fullmatch(header["effective"]["from"])
 

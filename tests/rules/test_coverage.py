@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from pathway.strata import Machine
 from pathway.vocabulary import Scope
 from tests.rules.book import BOOK, machines
 from tests.rules.people import AS_OF, POOLS, Person, known, people, rounds
-from tests.rules.test_coverage_proofs import SETS
+from tests.rules.test_coverage_proofs import BRANCHING, CODES, FAILED, LYTIC, MYELOMA, OSTEOPOROTIC_ONLY, SETS
+from tests.rules.test_coverage_proofs import TUMOUR as TUMOUR_GATE
 
 PLACE = {one.lcd: one.applies_to["place-of-service"][0] for one in SETS}
 L34228, L35130, L34976 = PLACE["L34228"], PLACE["L35130"], PLACE["L34976"]
@@ -51,8 +53,14 @@ def _typed(datum: str, value: Any) -> Value:
     return Decimal(str(value)) if kind == "decimal" else value
 
 
+@cache
+def family() -> tuple[Machine, ...]:
+    """The determinations alone: of the other rule sets these tests say nothing."""
+    return tuple(Machine(rule_set) for rule_set in SETS)
+
+
 def body(person: Person) -> dict[str, Any]:
-    return dict(decide(person.case(), machines()).body)
+    return dict(decide(person.case(), family()).body)
 
 
 def coverage(made: Person) -> list[dict[str, Any]]:
@@ -294,14 +302,47 @@ def test_no_level_rides_on_the_proof_of_its_neighbour() -> None:
 # --- tumours
 
 
+TUMOUR: Facts = {"fracture-cause": "neoplastic", "days-since-onset": 400, "acuity-imaging": "none", "pain-score": 5,
+                 "kyphosis": False, "height-loss": 0, "bone-density-referral": NOT_KNOWN}  # fmt: skip
+"""An osteolytic metastasis with pain in spite of treatment and both codes; nothing that osteoporosis would need."""
+
+
 @pytest.mark.parametrize("lcd", PLACE)
-def test_a_tumour_is_not_addressed_or_checked_by_hand_and_never_denied_by_weeks_or_scores(lcd: str) -> None:
-    tumour = {"fracture-cause": "neoplastic", "days-since-onset": 400, "acuity-imaging": "none", "pain-score": 5,
-              "kyphosis": False, "height-loss": 0}  # fmt: skip
-    expected = "documentation-missing" if lcd in TUMOUR_LCDS else "not-applicable"
-    found = row(tumour, PLACE[lcd])
-    assert found["outcome"] == expected
-    assert "by hand" in found["reason"] or "no denial" in found["reason"]
+def test_a_tumour_is_met_or_not_addressed_and_never_denied_by_weeks_or_scores(lcd: str) -> None:
+    found = row(TUMOUR, PLACE[lcd])
+    assert found["outcome"] == ("met" if lcd in TUMOUR_LCDS else "not-applicable")
+    assert "tumour clause" in found["reason"] or "no denial" in found["reason"]
+
+
+TUMOURS: list[tuple[str, Facts, str, list[str]]] = [
+    ("myeloma needs no description of its lesion", {"tumour-kind": "myeloma", "tumour-lesion": NOT_KNOWN}, "met", []),
+    ("a blastic metastasis is not addressed", {"tumour-lesion": "blastic"}, "not-applicable", []),
+    ("a mixed metastasis is not addressed", {"tumour-lesion": "mixed"}, "not-applicable", []),
+    ("a haemangioma is not addressed", {"tumour-kind": "other-tumour"}, "not-applicable", []),
+    ("a lesion that nobody described", {"tumour-lesion": NOT_KNOWN}, "insufficient-data", ["tumour-lesion"]),
+    ("pain that treatment holds bearable", {"pain-controlled": True}, "not-met", []),
+    ("pain control that nobody recorded", {"pain-controlled": NOT_KNOWN}, "insufficient-data", ["pain-controlled"]),
+    ("one code alone is a coding gap", {"tumour-claim-codes": "fracture-only"}, "documentation-missing", []),
+    ("codes that cannot be read", {"tumour-claim-codes": NOT_KNOWN}, "documentation-missing", ["tumour-claim-codes"]),
+    ("no pain is not met", {"pain-score": 0}, "not-met", []),
+    ("pain from something else is excluded", {"pain-attribution": "something-else"}, "not-met", []),
+    ("an infection is excluded", {"infection": True}, "not-met", []),
+    ("four levels of a metastasis need a reason", {"levels-planned": 4}, "documentation-missing", []),
+    ("four levels of myeloma need none", {"levels-planned": 4, "tumour-kind": "myeloma"}, "met", []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lcd", TUMOUR_LCDS)
+@pytest.mark.parametrize(("name", "facts", "outcome", "asked"), TUMOURS, ids=[name for name, *_ in TUMOURS])
+def test_the_tumour_clause(lcd: str, name: str, facts: Facts, outcome: str, asked: list[str]) -> None:
+    found = row({**TUMOUR, **facts}, PLACE[lcd])
+    assert (found["outcome"], missing(found)) == (outcome, asked)
+
+
+def test_a_coding_gap_is_named() -> None:
+    found = row({**TUMOUR, "tumour-claim-codes": "tumour-only"}, L34976)
+    assert said(found, "tumour-codes") == "Coding gap: of fracture (M84.58) and tumour the chart codes tumour-only"
+    assert "no reason against care" in found["reason"]
 
 
 def test_a_cause_that_is_not_known_never_denies_what_a_tumour_might_be_given() -> None:
@@ -327,8 +368,11 @@ def test_conflict_matrix(lcd: str, name: str, facts: Facts, outcome: str) -> Non
 
 
 def test_conflict_matrix_myeloma_with_pain_5_is_the_pain_clause_alone() -> None:
-    found = row({"fracture-cause": "neoplastic", "pain-score": 5}, L34976)
-    assert found["outcome"] == "documentation-missing"
+    """Weeks, items and papers are idle: whether treatment relieves the pain decides."""
+    myeloma = {**TUMOUR, "tumour-kind": "myeloma"}
+    assert row(myeloma, L34976)["outcome"] == "met"
+    found = row({**myeloma, "pain-controlled": True}, L34976)
+    assert found["outcome"] == "not-met"
     assert "pain that medical therapy does not relieve" in found["reason"]
 
 
@@ -393,7 +437,7 @@ def test_without_coverage_the_decision_says_nothing_of_it() -> None:
     plain = [m for m in machines() if not m.rule_set.applies_to]
     found = decide(person(L34228, {}).case(), plain).body
     assert "choices" not in found
-    assert {row["policy"] for row in found["levels"]} == {"candidacy"}
+    assert not any("lcd" in row for row in found["levels"])
 
 
 @given(people())
@@ -401,8 +445,8 @@ def test_without_coverage_the_decision_says_nothing_of_it() -> None:
 def test_coverage_changes_no_clinical_verdict_and_makes_no_task(made: Person) -> None:
     plain = decide(made.case(), [m for m in machines() if not m.rule_set.applies_to]).body
     both = decide(made.case(), machines()).body
-    clinical = [row for row in both["levels"] if "kind" not in row]
-    assert canonical(clinical) == canonical(plain["levels"])
+    beside = [row for row in both["levels"] if "lcd" not in row]
+    assert canonical(beside) == canonical(plain["levels"])
     assert canonical(both["obligations"]) == canonical(plain["obligations"])
     assert canonical(both["treated"]) == canonical(plain["treated"])
 
@@ -412,6 +456,7 @@ def test_coverage_changes_no_clinical_verdict_and_makes_no_task(made: Person) ->
 GATE_DATA = sorted(
     {name for one in SETS for rule in one.criteria if rule.role == "gate" for name in rule.reads()}
     - {"hospitalised", "disability-score", "progressive-height-loss", "pain-change"}
+    - {"tumour-kind", "tumour-lesion", "pain-controlled", "tumour-claim-codes"}
 )
 
 
@@ -435,9 +480,14 @@ def test_met_has_met_every_gate(made: Person) -> None:
     for found in coverage(made):
         verdicts = {c["id"]: c["verdict"] for c in found["criteria"]}
         gates = [r.id for r in BOOK.sets[found["policy"]].criteria if r.role == "gate" and r.id not in idle]
-        if found["outcome"] == "met":
-            assert {verdicts[gate] for gate in gates if gate != "coverage-cms-lcd.neoplastic-fracture"} == {"met"}
+        if found["outcome"] != "met":
+            continue
+        if verdicts["shared.osteoporotic-fracture"] == "met":
+            assert {verdicts[gate] for gate in gates if gate not in BRANCHING} == {"met"}
             assert "met" in {verdicts[path] for path in sorted(idle)}
+        else:
+            tumour = {TUMOUR_GATE, LYTIC, FAILED, CODES}
+            assert {verdicts[gate] for gate in {*gates, *tumour} - OSTEOPOROTIC_ONLY - {MYELOMA}} == {"met"}
 
 
 @given(people(most=4))

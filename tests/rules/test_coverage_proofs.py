@@ -9,20 +9,24 @@ from tests.rules.proofs import criteria_read, every_combination, grouped, verdic
 
 pytestmark = pytest.mark.slow  # every combination of every coverage set
 
-SETS = [rule_set for rule_set in BOOK.sets.values() if rule_set.kind == "coverage"]
 SHELF = "coverage-cms-lcd"
+SETS = [rule_set for rule_set in BOOK.sets.values() if rule_set.family == SHELF]
 INPATIENT, OUTPATIENT = f"{SHELF}.inpatient-path", f"{SHELF}.outpatient-path"
 CARE, OSTEOPOROTIC, TUMOUR = (
     f"{SHELF}.optimal-care-documented", "shared.osteoporotic-fracture", f"{SHELF}.neoplastic-fracture",
 )  # fmt: skip
-PAPER = {f"{SHELF}.bone-density-and-education", f"{SHELF}.programme-instruction"}
+LYTIC, FAILED, CODES = f"{SHELF}.lytic-lesion", f"{SHELF}.therapy-failed", f"{SHELF}.tumour-codes"
+MYELOMA, COUNT = "shared.myeloma", f"{SHELF}.level-count"
+PAPER = {f"{SHELF}.bone-density-and-education", f"{SHELF}.programme-instruction", CODES}
 """Documents. The statement about care is one only while nobody made it: stated not to be optimal, it is a no."""
 FLAGS = {f"{SHELF}.{flag}" for flag in (
     "level-count", "cement-allergy", "coagulation", "neurology", "instability", "impingement", "retropulsion",
 )}  # fmt: skip
 EXCLUSIONS = (f"{SHELF}.pain-from-fracture", "shared.no-infection", "shared.not-pregnant")
-BRANCHING = {INPATIENT, OUTPATIENT, CARE, TUMOUR}
+BRANCHING = {INPATIENT, OUTPATIENT, CARE, TUMOUR, LYTIC, FAILED, CODES, MYELOMA}
 """Gates with a way round them: either path will do, the second with a document; a tumour is the other branch."""
+OSTEOPOROTIC_ONLY = {OSTEOPOROTIC, f"{SHELF}.within-twelve-weeks", f"{SHELF}.oedema-or-uptake", *PAPER - {CODES}}
+"""Gates that a tumour's fracture does not pass through."""
 
 every_set = pytest.mark.parametrize("rule_set", SETS, ids=lambda rule_set: rule_set.id)
 on_tumours = pytest.mark.parametrize("rule_set", [s for s in SETS if TUMOUR in criteria_read(s.id)], ids=lambda s: s.id)
@@ -40,6 +44,18 @@ def gates(rule_set: RuleSet) -> list[str]:
     return [rule.id for rule in rule_set.criteria if rule.role == "gate" and rule.id not in BRANCHING]
 
 
+def apart(rule_set: RuleSet) -> list[Condition]:
+    """That it is no tumour's fracture, where a rule set has a branch for one."""
+    return [verdict(rule_set, TUMOUR, "not-met", "unknown")] if TUMOUR in criteria_read(rule_set.id) else []
+
+
+def of_a_tumour(rule_set: RuleSet, *but: str) -> list[Condition]:
+    """A tumour's fracture with all met that its branch asks for, except for what is left out."""
+    osteoporosis = OSTEOPOROTIC_ONLY | {INPATIENT, OUTPATIENT, CARE}
+    rest = [verdict(rule_set, id_, "met") for id_ in criteria_read(rule_set.id) if id_ not in osteoporosis | {*but}]
+    return [verdict(rule_set, OSTEOPOROTIC, "not-met"), *rest]
+
+
 def test_the_family_is_the_eight_determinations_of_the_catalogue() -> None:
     assert {rule_set.lcd for rule_set in SETS} == {
         "L34228", "L33569", "L34106", "L38201", "L38213", "L34976", "L35130", "L38737",
@@ -55,7 +71,8 @@ def test_the_hit_order_is_that_of_coverage(rule_set: RuleSet) -> None:
 @every_set
 def test_no_gate_that_is_unknown_or_not_met_yields_met(rule_set: RuleSet) -> None:
     for gate in gates(rule_set):
-        assert "met" not in outcomes(rule_set, verdict(rule_set, gate, "unknown", "not-met")), gate
+        way = apart(rule_set) if gate in OSTEOPOROTIC_ONLY else []
+        assert "met" not in outcomes(rule_set, All((verdict(rule_set, gate, "unknown", "not-met"), *way))), gate
 
 
 @every_set
@@ -63,7 +80,7 @@ def test_no_path_yields_met_without_its_document(rule_set: RuleSet) -> None:
     short = verdict(rule_set, INPATIENT, "unknown", "not-met")
     no_path = All((short, verdict(rule_set, OUTPATIENT, "unknown", "not-met")))
     no_paper = All((short, verdict(rule_set, CARE, "unknown", "not-met")))
-    assert "met" not in outcomes(rule_set, AnyOf((no_path, no_paper)))
+    assert "met" not in outcomes(rule_set, All((AnyOf((no_path, no_paper)), *apart(rule_set))))
 
 
 @every_set
@@ -128,18 +145,37 @@ def test_another_cause_is_not_addressed_and_never_denied(rule_set: RuleSet) -> N
 
 
 @on_tumours
-def test_a_tumour_is_never_met_and_never_denied_for_what_only_osteoporosis_needs(rule_set: RuleSet) -> None:
-    tumour = (verdict(rule_set, TUMOUR, "met"), verdict(rule_set, OSTEOPOROTIC, "not-met"))
-    assert outcomes(rule_set, All(tumour)) == {
-        "not-applicable", "not-met", "insufficient-data", "documentation-missing",
-    }  # fmt: skip
-    onset_and_imaging = {f"{SHELF}.within-twelve-weeks", f"{SHELF}.oedema-or-uptake", INPATIENT, OUTPATIENT, CARE}
-    rest = [
-        verdict(rule_set, id_, "met")
-        for id_ in criteria_read(rule_set.id)
-        if id_ not in onset_and_imaging | PAPER | FLAGS | {TUMOUR, OSTEOPOROTIC}
-    ]
-    assert outcomes(rule_set, All((*tumour, *rest))) == {"documentation-missing"}
+def test_a_tumour_is_never_denied_for_what_only_osteoporosis_needs(rule_set: RuleSet) -> None:
+    """Neither weeks nor oedema nor scores nor the bone density documents decide."""
+    assert outcomes(rule_set, All(tuple(of_a_tumour(rule_set)))) == {"met"}
+    open_ = All(tuple(of_a_tumour(rule_set, CODES, *FLAGS)))
+    assert outcomes(rule_set, open_) == {"met", "documentation-missing"}
+
+
+@on_tumours
+def test_the_tumour_clause_asks_for_the_lesion_the_failed_therapy_and_both_codes(rule_set: RuleSet) -> None:
+    for criterion, unmet, unknown in (
+        (LYTIC, "not-applicable", "insufficient-data"), (FAILED, "not-met", "insufficient-data"),
+        (CODES, "documentation-missing", "documentation-missing"),
+    ):  # fmt: skip
+        for verdict_, expected in (("met", "met"), ("not-met", unmet), ("unknown", unknown)):
+            case = All((*of_a_tumour(rule_set, criterion), verdict(rule_set, criterion, verdict_)))
+            assert outcomes(rule_set, case) == {expected}, (criterion, verdict_)
+
+
+@on_tumours
+def test_no_tumour_is_met_past_a_gate_of_every_fracture(rule_set: RuleSet) -> None:
+    for gate in {*gates(rule_set)} - OSTEOPOROTIC_ONLY:
+        short = All((*of_a_tumour(rule_set, gate), verdict(rule_set, gate, "unknown", "not-met")))
+        assert "met" not in outcomes(rule_set, short), gate
+
+
+@on_tumours
+def test_the_limit_of_levels_is_not_meant_for_myeloma(rule_set: RuleSet) -> None:
+    many = (*of_a_tumour(rule_set, COUNT, MYELOMA), verdict(rule_set, COUNT, "not-met"))
+    assert outcomes(rule_set, All((*many, verdict(rule_set, MYELOMA, "met")))) == {"met"}
+    others = All((*many, verdict(rule_set, MYELOMA, "not-met", "unknown")))
+    assert outcomes(rule_set, others) == {"documentation-missing"}
 
 
 @every_set

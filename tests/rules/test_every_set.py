@@ -23,8 +23,8 @@ pytestmark = pytest.mark.slow  # every combination of every set
 every_deciding_set = pytest.mark.parametrize("rule_set", DECIDING, ids=lambda rule_set: rule_set.id)
 
 
-def test_there_are_clinical_and_coverage_sets() -> None:
-    assert {rule_set.kind for rule_set in DECIDING} == {"clinical", "coverage"}
+def test_there_are_clinical_coverage_and_safety_sets() -> None:
+    assert {rule_set.kind for rule_set in DECIDING} == {"clinical", "coverage", "safety"}
 
 
 @every_deciding_set
@@ -86,5 +86,5 @@ def test_insufficient_data_never_asks_in_vain(rule_set: RuleSet, seed: int) -> N
     rule = picked(rule_set, verdicts)
     assert rule is not None
     assert machine.search is not None
-    if rule.outcome == "insufficient-data" and row["shared.level-named"] != "not-met":
+    if rule.outcome == "insufficient-data" and row.get("shared.level-named") != "not-met":
         assert machine.search.deciding(row)

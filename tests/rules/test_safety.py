@@ -39,7 +39,7 @@ def states(person: Person) -> dict[tuple[str, str], str]:
 
 
 def test_there_are_alerts() -> None:
-    assert {"candidacy.neurology-emergency", "after-cement.level-discrepancy"} <= set(ALERTS)
+    assert {"candidacy.neurology-emergency", "candidacy.work-up-cause", "after-cement.level-discrepancy"} <= set(ALERTS)
 
 
 # --- learning one more datum never turns an alert into silence, unless that datum contradicts it

@@ -95,6 +95,16 @@ def test_a_level_learned_late_finds_its_episode_again() -> None:
     assert (found.id, found.levels) == ("stored", ("L2",))
 
 
+def test_a_level_learned_late_joins_the_episode_of_that_level_though_more_records_speak_of_the_unnamed_one() -> None:
+    (known,) = cluster("p", [seen("T12", 0, "Condition/a")])
+    (open_,) = cluster("p", [seen("T11-T12", 20, "Condition/b"), seen("", 20, "Condition/c")])
+    stored = [replace(known, id="known"), replace(open_, id="open")]
+    rows = [seen("T12", 0, "Condition/a"), seen("T12", 20, "Condition/b"), seen("T12", 20, "Condition/c")]
+    for order in (stored, stored[::-1]):
+        assert [e.id for e in match(order, cluster("p", rows))] == ["known"]
+    assert {e.id for e in match(stored, cluster("p", [rows[0], seen("T11", 20, "Condition/b")]))} == {"known", "open"}
+
+
 def test_a_new_fracture_of_the_same_vertebra_is_a_new_episode() -> None:
     (old,) = cluster("p", [seen("L1", 0, "a")])
     episodes = match([_stored(old)], cluster("p", [seen("L1", 0, "a"), seen("L1", 300, "b")]))

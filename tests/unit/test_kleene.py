@@ -92,9 +92,9 @@ def test_recorded_is_never_unknown(reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_a_candidate_counts_only_where_unconfirmed_counts(reason: Reason) -> None:
+def test_a_candidate_counts_only_where_unconfirmed_counts_and_something_is_on_record(reason: Reason) -> None:
     doubtful = unknown("pain", reason, candidate=7, at=AS_OF - timedelta(days=2))
-    counts = reason is Reason.UNCONFIRMED
+    counts = reason in (Reason.UNCONFIRMED, Reason.CONFLICTING, Reason.UNPARSEABLE)
     assert verdict(Leaf(PAIN, Op.AT_LEAST, 5), doubtful) is None
     assert verdict(Leaf(PAIN, Op.AT_LEAST, 5, unconfirmed=True), doubtful) is (True if counts else None)
     assert verdict(Leaf(PAIN, Op.AT_LEAST, 5, within=DAY, unconfirmed=True), doubtful) is None

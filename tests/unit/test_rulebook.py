@@ -221,7 +221,7 @@ def test_an_outcome_rule_sees_criteria_and_no_data() -> None:
 
 
 def test_choosing_an_unknown_rule_set_lists_the_known_ones() -> None:
-    with pytest.raises(RuleBookError, match=r"no rule set 'candidate'\. Known: after-cement, bone-health, candidacy"):
+    with pytest.raises(RuleBookError, match=r"no rule set 'candidate'\. Known: .*after-cement, bone-health, candidacy"):
         BOOK.choose(["candidate"])
     assert BOOK.choose(["candidacy"]) == (CANDIDACY,)
 

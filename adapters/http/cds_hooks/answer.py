@@ -14,9 +14,9 @@ from adapters.fhir.deliver import Reader
 from adapters.fhir.known_chart import SHARED
 from adapters.http.cds_hooks.call import Call
 from adapters.http.cds_hooks.cards import cards
-from adapters.http.cds_hooks.detail import Guidance
 from adapters.http.cds_hooks.gaps import CODE, GapReader
 from adapters.http.cds_hooks.gather import Gathered, gather, refuse_without
+from adapters.http.cds_hooks.guidance import Guidance
 from adapters.http.events import Watch, decided
 from adapters.http.guard import note
 from pathway.chart import ChartResource, SetAside, patient_key

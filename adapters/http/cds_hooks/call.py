@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.fhir import strict_json
+from adapters.fhir.site_codes import NO_SITE_CODES, SiteCodes
 from adapters.http.cds_hooks.catalogue import HookService, services
 from adapters.http.contract import held
 from adapters.http.guard import note
@@ -26,12 +27,12 @@ class Call:
     token: str = field(default="", repr=False)
 
 
-def read_call(service_id: str, data: bytes, max_bytes: int) -> Call:
+def read_call(service_id: str, data: bytes, max_bytes: int, site: SiteCodes = NO_SITE_CODES) -> Call:
     """The call that a body makes. NotFoundError for no such service, BadInputError for a body that is not its hook's.
 
     Members that are null or empty strings count as absent: clients send them for what they do not have.
     """
-    offered = {hook: service for (id, hook), service in services().items() if id == service_id}
+    offered = {hook: service for (id, hook), service in services(site).items() if id == service_id}
     if not offered:
         raise NotFoundError("there is no such service", fix="GET /cds-services lists what is offered")
     body = strict_json.load(data, max_bytes=max_bytes, where="body")

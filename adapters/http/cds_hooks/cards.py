@@ -14,7 +14,8 @@ from typing import Any, Final
 from adapters.fhir.reading import LEVEL, ORDER
 from adapters.fhir.terminology import BASE
 from adapters.fhir.validate import check_written
-from adapters.http.cds_hooks.detail import NOT_APPROVED, Guidance, Row, detail, name, verdict
+from adapters.http.cds_hooks.detail import detail
+from adapters.http.cds_hooks.guidance import NOT_APPROVED, Guidance, Row, name, verdict
 from pathway.chart import patient_id
 from pathway.levels import UNSPECIFIED, sort_key
 
@@ -63,9 +64,8 @@ def cards(guidance: Guidance, decision_id: str, public_url: str) -> list[Json]:
 
 
 def _unjudged(guidance: Guidance) -> bool:
-    """Whether no clinical rule set gave an outcome on any level because what would have did not run."""
-    ran = [release["id"] for release in guidance.body["releases"] if release["kind"] == "clinical"]
-    return bool(guidance.resting) and not any(guidance.rule_sets[id].recommendations for id in ran)
+    """Whether no verdict leads because the rule set that would have given it did not run."""
+    return bool(guidance.resting) and not any(guidance.rule_sets[id].recommendations for id in guidance.acting)
 
 
 def _nobody_looked(guidance: Guidance, decision_id: str, public_url: str) -> Json:
@@ -82,12 +82,11 @@ def _nobody_looked(guidance: Guidance, decision_id: str, public_url: str) -> Jso
 
 
 def _current(guidance: Guidance) -> list[Row]:
-    """The levels that are a current matter, under each clinical policy, the most pressing first.
+    """The levels that are a current matter, under the acting policy, the most pressing first.
 
-    Verdicts of other kinds (coverage) answer another question and are not mixed in.
+    Other policies stand beside it; verdicts of other kinds answer another question and are not mixed in.
     """
-    clinical = {release["id"] for release in guidance.body["releases"] if release["kind"] == "clinical"}
-    rows: Sequence[Row] = [row for row in guidance.body["levels"] if row["policy"] in clinical]
+    rows: Sequence[Row] = [row for row in guidance.body["levels"] if row["policy"] in guidance.acting]
     met = {row["level"] for row in rows for c in row["criteria"] if c["id"] == CURRENT and c["verdict"] == "met"}
     order = list(guidance.rule_sets)
     return sorted(

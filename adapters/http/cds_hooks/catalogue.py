@@ -6,11 +6,14 @@ A service is found by its id and its hook: one id may stand under several hooks 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+from urllib.parse import quote
 
+from adapters.fhir.coding import identity
+from adapters.fhir.site_codes import NO_SITE_CODES, SiteCodes
 from adapters.fhir.terminology import load_rows
 from pathway.errors import PathwayError
 
@@ -20,11 +23,13 @@ _SEARCH: Final = re.compile(r"[A-Z][A-Za-z]+\?(.+)")
 _TOKEN: Final = re.compile(r"\{\{(.*?)\}\}")
 _TOKENS: Final = {"patient-view": frozenset({"context.userId", "context.patientId", "context.encounterId"})}
 _PARAMETERS: Final = frozenset({"patient", "code", "category", "status", "date", "_count", "_sort"})
+_SEPARATOR: Final = re.compile(r"([\\,|$])")  # in a search they divide values unless a backslash stands before
+_ESCAPED: Final = r"\\\1"
 _OBSERVED: Final = (
-    "finding",
-    "pain-score-0-10",
-    "bone-density",
-)  # the value sets that adapters.fhir.findings reads codes by
+    "finding", "pain-score-0-10", "bone-density", "inr", "platelets", "body-temperature", "c-reactive-protein",
+    "sedimentation-rate", "leucocytes",
+)  # fmt: skip
+"""The value sets by which observations are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +57,21 @@ class HookService:
 
 
 @cache
-def services() -> Mapping[tuple[str, str], HookService]:
-    """All services by id and hook, their templates linted. Raises PathwayError for one that must not be published."""
-    offered = (_candidacy(),)
+def services(site: SiteCodes = NO_SITE_CODES) -> Mapping[tuple[str, str], HookService]:
+    """All services by id and hook, their templates linted. Raises PathwayError for one that must not be published.
+
+    Observations are asked for by code, so those that a site writes in codes of its own are asked for by these as well.
+    """
+    offered = (_candidacy(site),)
     for service in offered:
         for template in service.prefetch.values():
             lint(template, service.hook)
     return {(service.id, service.hook): service for service in offered}
 
 
-def _candidacy() -> HookService:
-    codes = ",".join(f"{row.system}|{row.code}" for row in load_rows() if row.value_set in _OBSERVED)
+def _candidacy(site: SiteCodes) -> HookService:
+    observed = [(row.system, row.code) for row in load_rows() if row.value_set in _OBSERVED]
+    codes = ",".join((*(f"{system}|{code}" for system, code in observed), *_of_the_site(site, observed)))
     of_patient = f"?patient={PATIENT_TOKEN}"
     return HookService(
         id="candidacy",
@@ -83,10 +92,20 @@ def _candidacy() -> HookService:
             "encounters": f"Encounter{of_patient}",
             "allergies": f"AllergyIntolerance{of_patient}",
             "requests": f"ServiceRequest{of_patient}",
+            "medications": f"MedicationRequest{of_patient}",
+            "medicationStatements": f"MedicationStatement{of_patient}",
             "coverage": f"Coverage{of_patient}&status=active",
         },
         required=frozenset({"patient", "conditions", "observations"}),
     )
+
+
+def _of_the_site(site: SiteCodes, observed: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The site's codes for what is observed, as a search writes them; none with a wider target, which is not read."""
+    ours = {identity(system, code) for system, code in observed}
+    for row in site.rows:
+        if not row.wide and identity(row.target_system, row.target_code) in ours:
+            yield f"{quote(row.system, safe=':/.')}|{quote(_SEPARATOR.sub(_ESCAPED, row.code), safe='')}"
 
 
 def lint(template: str, hook: str) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
+from adapters.http.cds_hooks.beside import beside
+from adapters.http.cds_hooks.guidance import NOT_APPROVED, Guidance, Row, name, verdict
 from adapters.http.cds_hooks.markdown import plain
-from pathway.applicability import PAYER
 from pathway.canonical import parse_instant
 from pathway.facts import Fact, Reason
 from pathway.kleene import explain
 from pathway.messages import REASONS
 from pathway.rulebook import RuleSet
 
-NOT_APPROVED: Final = "not approved for clinical use"
 MOST_FACTS: Final = 3
 TELLING: Final = ("shared.fresh-fracture", "shared.tender-at-level", "shared.severe-spinal-pain")
 """Shown first where more criteria carry a verdict than there is room for: they prove the guilty vertebra."""
@@ -25,47 +24,6 @@ LATER: Final = frozenset({"order-spine-mri"})
 _LOOK: Final = "Look in the record"
 _WORDS: Final[Mapping[str, str]] = {reason.value: words for reason, words in REASONS.items()}
 _NO_TIME: Final = parse_instant("2000-01-01T00:00:00Z")  # verdicts have no age
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Guidance:
-    """A decision body with the rule sets that it was made under: all that a card is written from."""
-
-    body: Mapping[str, Any]
-    rule_sets: Mapping[str, RuleSet]
-
-    def release(self, policy: str) -> str:
-        """`candidacy 0.1.0`, and that it is a draft where it is one."""
-        release = next(r for r in self.body["releases"] if r["id"] == policy)
-        warning = f" (draft: {NOT_APPROVED})" if release["status"] == "draft" else ""
-        return f"{policy} {release['version']}{warning}"
-
-    @property
-    def drafts(self) -> bool:
-        """Whether any of the releases is a draft."""
-        return any(release["status"] == "draft" for release in self.body["releases"])
-
-    @property
-    def emergencies(self) -> list[Row]:
-        """The open obligations that cannot wait."""
-        return [o for o in self.body["obligations"] if o["state"] == "open" and o["priority"] == "stat"]
-
-    @property
-    def following(self) -> list[Row]:
-        """The other open obligations: what comes next, without haste."""
-        return [o for o in self.body["obligations"] if o["state"] == "open" and o["priority"] != "stat"]
-
-    @property
-    def gaps(self) -> list[Row]:
-        """What could not be retrieved, with the reason."""
-        return [item for item in self.body["setAside"] if item["code"] == "not-retrieved"]
-
-    @property
-    def resting(self) -> list[Row]:
-        """The clinical rule sets that are configured and did not decide, with the reason; a payer's are choices."""
-        return [entry for entry in self.body.get("notRun", ()) if "family" not in entry]
 
 
 def detail(guidance: Guidance, rows: Sequence[Row]) -> str:
@@ -82,30 +40,8 @@ def _lines(guidance: Guidance, rows: Sequence[Row]) -> Iterator[str]:
         yield ""
     for row in rows:
         yield from _level(guidance, row)
-    yield from _coverage(guidance, {row["level"] for row in rows})
+    yield from beside(guidance, rows)
     yield from _not_looked_at(guidance)
-
-
-def _coverage(guidance: Guidance, levels: Set[str]) -> Iterator[str]:
-    """What a payer would ask for, apart from the verdicts and below them; silent where nobody knows of a payer."""
-    lines = [_covered(guidance, row) for row in guidance.body["levels"] if "lcd" in row and row["level"] in levels]
-    for entry in guidance.body.get("choices", ()):
-        if levels and not entry["chosen"] and all(item["datum"] != PAYER for item in entry["missing"]):
-            asks = "".join(f". {plain(item['say'])}" for item in entry["missing"])
-            lines.append(f"- {verdict(entry).capitalize()}: {plain(entry['reason'])}{asks}.")
-    if lines:
-        yield "### Coverage: what the payer asks for, no reason for or against care"
-        yield ""
-        yield from lines
-        yield ""
-
-
-def _covered(guidance: Guidance, row: Row) -> str:
-    """One level under one determination on one line: number, draft, verdict, and what would have to be got."""
-    asks = dict.fromkeys(plain(item["say"]) for item in row["missing"])
-    missing = f" Missing: {'; '.join(asks)}." if asks else ""
-    policy = plain(guidance.release(row["policy"]))
-    return f"- {name(row)}: **{verdict(row)}** by LCD {plain(row['lcd'])}. {plain(row['reason'])}.{missing} {policy}."
 
 
 def _level(guidance: Guidance, row: Row) -> Iterator[str]:
@@ -116,27 +52,20 @@ def _level(guidance: Guidance, row: Row) -> Iterator[str]:
     rule_set = guidance.rule_sets[row["policy"]]
     for message in carrying(rule_set, row):
         yield f"- {plain(message)}"
-    missing = [*_missing(rule_set, row), *(plain(item["message"]) for item in row["notAssessed"])]
+    missing = list(_missing(rule_set, row))
     if missing:
         yield ""
         yield "Missing, and what waits for it:"
         yield ""
         yield from (f"- {text}" for text in missing)
+    if row["notAssessed"]:
+        yield ""
+        yield f"Not assessed, and what is found there could change this: {_not_assessed(row)}."
     following = [o["title"] for o in guidance.following if row["level"] in o.get("levels", ())]
     if following:
         yield ""
         yield f"Next: {'; '.join(plain(title) for title in following)}."
     yield ""
-
-
-def name(row: Row) -> str:
-    """`L1`, or that nobody named the vertebra."""
-    return "Vertebra not named" if row["level"] == "unspecified" else row["level"]
-
-
-def verdict(row: Row) -> str:
-    """The outcome in words."""
-    return row["outcome"].replace("-", " ")
 
 
 def carrying(rule_set: RuleSet, row: Row) -> list[str]:
@@ -180,6 +109,13 @@ def _missing(rule_set: RuleSet, row: Row) -> Iterator[str]:
         told = "; ".join(f"{plain(rule_set.vocabulary[item['datum']].title)}: {plain(_why(item))}" for item in items)
         waiting = "; ".join(plain(title) for title in _waiting(rule_set, row, {item["datum"] for item in items}))
         yield f"**{plain(request)}.** {told}." + (f" Needed for: {waiting}." if waiting else "")
+
+
+def _not_assessed(row: Row) -> str:
+    """What was not looked at, on one line, once for each thing to do: most often it is plainly not recorded."""
+    ending = f": {REASONS[Reason.NOT_RECORDED]}"
+    by_ask = {item["ask"]: item["message"] for item in reversed(row["notAssessed"])}
+    return "; ".join(plain(message.removesuffix(ending)) for message in reversed(by_ask.values()))
 
 
 def _why(item: Row) -> str:

@@ -14,17 +14,27 @@ from typing import Final
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside
 from pathway.episodes import Episode
-from pathway.facts import Fact, Interval, Reason, Sheet, unknown
+from pathway.facts import Fact, Interval, Reason, Sheet, Value, unknown
 from pathway.ports import FactBuilder
 
 CODE: Final = "not-retrieved"
+_MEDICINES: Final = frozenset({"antithrombotic", "antithrombotic-plan", "antithrombotic-restart", "coagulopathy"})
 SILENCE: Final[Mapping[str, frozenset[str]]] = {
     "procedures": frozenset({"cement-on-record", "cement-before-onset"}),
     "encounters": frozenset({"hospitalised"}),
-    "allergies": frozenset({"cement-allergy"}),
-    "requests": frozenset({"levels-planned"}),
+    "allergies": frozenset({"cement-allergy", "contrast-allergy", "antibiotic-allergy"}),
+    "requests": frozenset({"levels-planned", "procedure-planned", "cement-ordered-here"}),
+    "medications": _MEDICINES,
+    "medicationStatements": _MEDICINES,
 }
-"""By prefetch key the data whose `false`, or whose number without a source, rests on nothing having been found."""
+"""By prefetch key the data whose `false` or `none`, or number without a source, rests on nothing having been found.
+
+What a person said of antithrombotics, of the plan for them and of coagulation, a medicine recorded since outweighs.
+"""
+_STANDS: Final[Mapping[str, Value]] = {
+    "antithrombotic": "anticoagulant", "antithrombotic-plan": "", "antithrombotic-restart": "",
+}  # fmt: skip
+"""Data of which more than a no rests on silence, and the one value that nothing unheard would change: the worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +56,22 @@ class GapReader:
 
 
 def _rests_on_silence(fact: Fact) -> bool:
-    return fact.value is False or (isinstance(fact.value, Interval) and not fact.sources)
+    if fact.datum in _STANDS:
+        return fact.known and fact.value != _STANDS[fact.datum]
+    return fact.value is False or fact.value == "none" or (isinstance(fact.value, Interval) and not fact.sources)
 
 
 def _doubt(sheet: Sheet, doubted: frozenset[str]) -> Sheet:
     silent = {name for name in doubted & sheet.facts.keys() if _rests_on_silence(sheet.facts[name])}
-    facts = {
-        name: unknown(name, Reason.NOT_RETRIEVED) if name in silent else fact for name, fact in sheet.facts.items()
-    }
+    facts = {name: _unheard(fact) if name in silent else fact for name, fact in sheet.facts.items()}
     return replace(sheet, facts=facts)
+
+
+def _unheard(fact: Fact) -> Fact:
+    """The fact as unknown; a drug that is known stays feared, for what was not retrieved can only be worse."""
+    if fact.datum != "antithrombotic" or fact.value == "none":
+        return unknown(fact.datum, Reason.NOT_RETRIEVED)
+    detail = dict(fact.detail) | {"why": "a stronger drug may be among the medicines that could not be retrieved"}
+    return unknown(
+        fact.datum, Reason.UNCONFIRMED, candidate=fact.value, at=fact.at, sources=fact.sources, detail=detail
+    )

@@ -21,13 +21,13 @@ _PREFLIGHT_SECONDS: Final = "600"
 @blueprint.get("")
 def discover() -> Response:
     """The services offered."""
-    return _json({"services": [service.to_json() for service in services().values()]})
+    return _json({"services": [service.to_json() for service in services(house().terms.site).values()]})
 
 
 @blueprint.post("/<service>")
 def call(service: str) -> Response:
     """One hook call."""
-    made = read_call(service, request.get_data(cache=False), house().settings.max_body_bytes)
+    made = read_call(service, request.get_data(cache=False), house().settings.max_body_bytes, house().terms.site)
     return _json({"cards": answer(house(), made, g.began)})
 
 

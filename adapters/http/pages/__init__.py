@@ -4,6 +4,7 @@ They are rendered here; scripts only make them quicker. Every room has the same 
 call and render; `model` says what a page shows.
 """
 
+from adapters.http.pages.answer import views as _answer
 from adapters.http.pages.decision import views as _decision
 from adapters.http.pages.frame import blueprint as blueprint
 from adapters.http.pages.patient import views as _patient
@@ -11,4 +12,4 @@ from adapters.http.pages.rulesets import views as _rulesets
 from adapters.http.pages.start import views as _start
 from adapters.http.pages.worklist import views as _worklist
 
-ROOMS = (_start, _worklist, _patient, _decision, _rulesets)
+ROOMS = (_start, _worklist, _patient, _decision, _answer, _rulesets)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.record import SNOMED, SOPT, Record
+from adapters.demo.record import ATC, CPT, SNOMED, SOPT, Record
 from adapters.fhir.to_facts import ChartReader
 from pathway.decide import decide
 from pathway.errors import BadInputError
@@ -32,6 +32,14 @@ def _chart() -> Record:
     record.reason("instability", 1, level="L1").condition("D68.9", 5, verification="provisional")
     record.attest({"pain-attribution": "this-fracture", "care-optimal": "yes"}, 1.1, level="L1")
     record.height_loss("L1", 20, 9, "radiograph").height_loss("L1", 30, 1, "radiograph")
+    record.finding("posterior-wall", "disrupted", 1, level="L1", technique="ct").condition("M48.061", 90)
+    record.sins("L1", 9, 1.2).finding("sins-pain", "mechanical", 1, level="L1").volume("L1", 4.5, 0.9)
+    record.order("22514", 1, levels=["L1"], system=CPT).of_procedure("stopped-for-leak", "absent", 0.9)
+    record.medicine("Apixaban 5 mg", 40).medicine("Aspirin", 9, kind="MedicationStatement").hold(2, restart=5)
+    record.medicine("", 3, code="B01AB05", system=ATC, status="completed", kind="MedicationAdministration").consent(1)
+    record.lab("6301-6", 1.1, "{INR}", 1).lab("777-3", 210, "10*3/uL", 1).lab("8310-5", 99.5, "[degF]", 1)
+    record.lab("1988-5", 12, "mg/L", 1, flag="H").lab("6690-2", 7, "10*9/L", 1, high=10)
+    record.panel("fracture-suspicion", {"suspicion-tenderness": "present"}, 1).condition("C79.51", 90)
     return record.finding("chest-check", "normal", 0.5).finding("fracture-cause", "osteoporotic", 2)
 
 

@@ -18,7 +18,9 @@ def fact(record: Record, datum: str, days_ago: float = 0) -> Fact:
 
 def test_an_empty_record_knows_only_age_and_what_age_settles() -> None:
     facts = case_of(person(age=80)).person.facts
-    assert {key for key, value in facts.items() if value.known} == {"age", "deceased", "pregnancy"}
+    assert {key for key, value in facts.items() if value.known} == {
+        "age", "deceased", "pregnancy", "procedure-planned", "unusable-results",
+    }  # fmt: skip
     assert {f.reason for f in facts.values() if not f.known} == {Reason.NOT_RECORDED}
 
 
@@ -96,9 +98,35 @@ def test_a_denied_infection_is_neither_a_yes_nor_a_no(verification: str) -> None
     assert fact(record, "infection").reason is Reason.NOT_RECORDED
 
 
-def test_a_suspected_infection_is_unconfirmed_even_beside_a_negative_screen() -> None:
-    record = person().finding("infection-screen", "absent", 1).condition("M46.46", 3, verification="provisional")
-    assert fact(record, "infection").reason is Reason.UNCONFIRMED
+WORRIES = [("infection", "infection-screen", "present", "absent", "M46.46"),
+           ("pregnancy", "pregnancy-status", "pregnant", "not-pregnant", "Z33.1")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("datum", "finding", "bad", "good", "code"), WORRIES)
+def test_a_suspected_diagnosis_weakens_no_confirmed_yes_and_a_later_no_settles_it(
+    datum: str, finding: str, bad: str, good: str, code: str
+) -> None:
+    def read(answer: str, days: float, **about: str) -> Fact:
+        record = person(age=40).condition(code, 3, verification="provisional")
+        return fact(record.finding(finding, answer, days, **about), datum)
+
+    assert read(bad, 1).value is True
+    assert read(bad, 9).value is True
+    assert read(good, 1).value is False
+    for doubted in (read(good, 9), read(good, 1, status="preliminary"), read(bad, 1, status="preliminary")):
+        assert (doubted.reason, doubted.candidate) == (Reason.UNCONFIRMED, True)
+    sure = person(age=40).condition(code, 3).finding(finding, good, 1)
+    assert fact(sure, datum).value is True, "what is confirmed is not settled by a screen"
+
+
+@pytest.mark.parametrize(("gender", "age"), [("male", 30), ("female", 60), ("female", 74)])
+def test_a_recorded_pregnancy_counts_for_everybody(gender: str, age: int) -> None:
+    def read(answer: str, **about: str) -> Fact:
+        return fact(person(gender=gender, age=age).finding("pregnancy-status", answer, 1, **about), "pregnancy")
+
+    assert read("pregnant").value is True
+    assert read("pregnant", status="preliminary").candidate is True
+    assert "does not apply" in read("not-pregnant").detail["finding"]
 
 
 def test_the_latest_neurological_examination_decides_and_a_diagnosis_outweighs_it() -> None:
@@ -125,7 +153,8 @@ def test_in_hospital_is_known_only_from_encounters() -> None:
 def test_every_fact_names_its_source() -> None:
     record = person().pain(7, 1).well(1).encounter("IMP", 2).finding("mobility", "bed-bound", 1)
     facts = case_of(record).person.facts
-    assert all(f.sources for f in facts.values() if f.known)
+    silent = {"procedure-planned", "unusable-results"}  # that there is none is a statement about the record
+    assert all(f.sources for f in facts.values() if f.known and f.datum not in silent)
 
 
 def test_more_digits_than_we_keep_are_rounded_and_never_break_a_decision() -> None:

@@ -12,6 +12,7 @@ from tests.world import NOW, case_of, person
 
 NKA = "716186003"
 ASPIRIN = "387458008"
+NKDA = "409137002"
 
 
 def allergy(record: Record) -> Fact:
@@ -113,10 +114,12 @@ def test_a_normal_check_after_the_diagnosis_means_corrected_and_one_before_it_do
     assert coagulopathy(person().condition("D68.9", 30).finding("coagulation-check", "abnormal", 1)).value is True
 
 
-def test_anticoagulants_alone_make_it_possible_and_a_later_check_settles_it() -> None:
-    assert likely(coagulopathy(person().condition("Z79.01", 300)))
+def test_anticoagulants_alone_are_no_coagulopathy_and_outdate_a_check_from_before_them() -> None:
+    alone = coagulopathy(person().condition("Z79.01", 300))
+    assert (alone.reason, alone.candidate) == (Reason.NOT_RECORDED, None)
     assert coagulopathy(person().condition("Z79.01", 300).finding("coagulation-check", "normal", 1)).value is False
-    assert likely(coagulopathy(person().finding("coagulation-check", "normal", 400).condition("Z79.01", 300)))
+    before = coagulopathy(person().finding("coagulation-check", "normal", 400).condition("Z79.01", 300))
+    assert before.reason is Reason.NOT_RECORDED
 
 
 def test_a_diagnosis_that_is_suspected_denied_or_over_is_read_for_what_it_means() -> None:
@@ -129,3 +132,52 @@ def test_nothing_recorded_is_not_a_clean_check() -> None:
     assert coagulopathy(person()).reason is Reason.NOT_RECORDED
     preliminary = person().finding("coagulation-check", "normal", 1, status="preliminary")
     assert (coagulopathy(preliminary).reason, coagulopathy(preliminary).candidate) == (Reason.UNCONFIRMED, False)
+
+
+# --- other allergies
+
+
+def other(record: Record, datum: str) -> Fact:
+    return case_of(record).person.facts[datum]
+
+
+@pytest.mark.parametrize("datum", ["cement-allergy", "contrast-allergy", "antibiotic-allergy"])
+def test_no_known_allergy_is_a_no_only_beside_no_allergy(datum: str) -> None:
+    assert other(person(), datum).reason is Reason.NOT_RECORDED
+    assert other(person().allergy(NKA, 30, SNOMED), datum).value is False
+    assert other(person().allergy(NKA, 30, SNOMED).allergy(ASPIRIN, 3, SNOMED), datum).value is not False
+    assert other(person().allergy(NKA, 30, SNOMED, status="resolved"), datum).reason is Reason.NOT_RECORDED
+    assert other(person().allergy(NKA, 30, SNOMED).allergy(NKDA, 30, SNOMED), datum).value is False
+    assert other(person().finding(datum, "absent", 2), datum).value is False
+    assert other(person().finding(datum, "present", 2), datum).value is True
+    assert other(person().finding(datum, "absent", 9).finding(datum, "present", 2), datum).value is True
+    assert likely(other(person().finding(datum, "present", 2, status="preliminary"), datum))
+    both = person().finding(datum, "absent", 2).finding(datum, "present", 2)
+    assert other(both, datum).reason is Reason.CONFLICTING
+    assert other(person().finding(datum, "present", 2, status="entered-in-error"), datum).reason is Reason.NOT_RECORDED
+
+
+def test_an_allergy_to_contrast_medium_is_told_by_its_diagnosis_code() -> None:
+    datum = "contrast-allergy"
+    assert other(person().condition("Z91.041", 300), datum).value is True
+    assert likely(other(person().condition("Z91.041", 300, verification="provisional"), datum))
+    assert other(person().condition("Z91.041", 300).finding(datum, "absent", 2), datum).value is True
+    assert other(person().condition("Z91.041", 300, status="resolved"), datum).reason is Reason.NOT_RECORDED
+
+
+def test_an_allergy_to_some_medicine_may_be_to_an_antibiotic() -> None:
+    datum = "antibiotic-allergy"
+
+    def medicine(code: str = ASPIRIN, system: str = SNOMED, **about: str) -> Record:
+        record = person().allergy(code, 30, system, **about)  # type: ignore[arg-type]
+        record.resources[-1]["category"] = ["medication"]
+        return record
+
+    assert other(person().condition("Z88.0", 300), datum).value is True
+    assert likely(other(medicine(), datum))
+    assert likely(other(medicine(verification="unconfirmed"), datum))
+    assert other(medicine(status="resolved"), datum).reason is Reason.NOT_RECORDED
+    assert other(medicine().finding(datum, "absent", 2), datum).value is False
+    assert other(person().allergy(ASPIRIN, 30, SNOMED), datum).reason is Reason.NOT_RECORDED
+    assert other(medicine(NKDA), datum).value is False, "no known drug allergy is filed under medicines, too"
+    assert other(medicine(NKDA), "contrast-allergy").reason is Reason.NOT_RECORDED

@@ -34,6 +34,7 @@ SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
 SOPT = "https://nahdo.org/sopt"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 ROWS = load_rows()
 TERMS = Terminology.load()
@@ -130,7 +131,7 @@ def test_a_cpt_code_is_a_number_without_a_descriptor(row: CodeRow) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=name)
 def test_every_row_says_how_it_was_verified_and_names_a_known_system(row: CodeRow) -> None:
     assert row.verified_by.strip()
-    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, *LOCAL}
+    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, RXNORM, *LOCAL}
     if row.system in LOCAL:
         assert row.code in LOCAL[row.system], "a local code is defined in local-codes.yaml"
         assert row.verified_by == "local code, defined here"
@@ -290,6 +291,15 @@ def test_one_character_more_or_less_is_another_code(row: CodeRow, more: str) -> 
     for code in (row.code + more, row.code[:-1], more + row.code):
         found = find(row.value_set, row.system, code)
         assert found is None or code in known or row.system in (ICD_10_CM, ICD_10_PCS)
+
+
+@pytest.mark.parametrize("tail", ["", "A", "XA", "S", "9", "XXXXA"])
+def test_a_code_is_known_if_some_value_set_has_it(tail: str) -> None:
+    for row in ROWS[::7]:
+        coding = {"system": row.system, "code": row.code + tail}
+        assert TERMS.knows(coding) is any(TERMS.match(each, [coding]) for each in TERMS.ids), coding
+    assert not TERMS.knows({"code": "M80.08XA"})
+    assert TERMS.systems() == {row.system for row in ROWS}
 
 
 # --- the tables themselves

@@ -99,6 +99,21 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "subject": SUBJECT,
         "performedPeriod": {"start": "2026-11-19", "end": "2026-11-19"},
     },
+    "Medication": {"id": "x1", "status": "active", "code": {"text": "A tablet"}},
+    "MedicationAdministration": {
+        "id": "m3",
+        "status": "completed",
+        "medicationReference": {"reference": "Medication/x1"},
+        "subject": SUBJECT,
+        "effectiveDateTime": "2026-11-20T08:00:00Z",
+    },
+    "MedicationDispense": {
+        "id": "m4",
+        "status": "completed",
+        "medicationCodeableConcept": {"text": "A tablet"},
+        "subject": SUBJECT,
+        "whenHandedOver": "2026-11-20",
+    },
     "MedicationRequest": {
         "id": "m1",
         "status": "active",

@@ -13,6 +13,7 @@ TYPES = {
     "patient": "Patient", "conditions": "Condition", "observations": "Observation", "imaging": "ImagingStudy",
     "reports": "DiagnosticReport", "procedures": "Procedure", "encounters": "Encounter",
     "allergies": "AllergyIntolerance", "requests": "ServiceRequest", "coverage": "Coverage",
+    "medications": "MedicationRequest", "medicationStatements": "MedicationStatement",
 }  # fmt: skip
 
 

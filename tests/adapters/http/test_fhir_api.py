@@ -46,7 +46,7 @@ def test_a_patient_without_tasks_and_an_unknown_one_have_none(found: Found) -> N
 
 
 def test_a_task_of_another_patient_is_not_found_by_its_id_or_key(found: Found) -> None:
-    (other,) = found("Task?patient=p1")
+    other = found("Task?patient=p1")[0]
     assert found(f"Task?patient=p2&_id={other['id']}") == []
     assert found(f"Task?patient=p2&identifier={other['identifier'][0]['value']}") == []
 
@@ -64,7 +64,7 @@ def test_status_narrows_to_any_of_a_list(found: Found) -> None:
 
 
 def test_a_task_is_found_by_id_and_by_key_with_and_without_its_system(found: Found) -> None:
-    (task,) = found("Task?patient=p1")
+    task = found("Task?patient=p1")[0]
     key = task["identifier"][0]
     assert found(f"Task?_id={task['id']}") == [task]
     assert found(f"Task?identifier={key['value']}") == [task]
@@ -95,7 +95,7 @@ def test_the_last_page_has_no_next_link_and_a_page_holds_200_at_most(client: Fla
 
 
 def test_one_task_is_read_with_its_version_as_etag(client: FlaskClient, found: Found) -> None:
-    (task,) = found("Task?patient=p1")
+    task = found("Task?patient=p1")[0]
     answer = client.get(f"/fhir/Task/{task['id']}")
     assert answer.json == task
     assert answer.headers["ETag"] == 'W/"1"'
@@ -103,10 +103,11 @@ def test_one_task_is_read_with_its_version_as_etag(client: FlaskClient, found: F
 
 
 def test_one_care_plan_is_read_and_links_to_the_tasks(client: FlaskClient, found: Found) -> None:
-    (task,) = found("Task?patient=p1")
+    tasks = found("Task?patient=p1")
     (plan,) = found("CarePlan?patient=p1")
     assert client.get(f"/fhir/CarePlan/{plan['id']}").json == plan
-    assert plan["activity"] == [{"reference": {"reference": f"Task/{task['id']}"}}]
+    linked = {one["reference"]["reference"] for one in plan["activity"]}
+    assert linked == {f"Task/{task['id']}" for task in tasks}
     assert plan["addresses"] == [{"reference": "Condition/p1-fx-1"}]
 
 

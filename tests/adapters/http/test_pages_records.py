@@ -37,15 +37,27 @@ def table(page: Reader, label: str) -> str:
 
 
 def decision(desk: Desk) -> str:
-    return desk.read("/patients/p1").links("/records/")[0]
+    return next(link for link in desk.read("/patients/p1").links("/records/") if "/answers/" not in link)
+
+
+def answer(desk: Desk, policy: str = "candidacy", level: str = "L1") -> Reader:
+    """The page of what carried one answer of the decision."""
+    address = decision(desk)
+    body = desk.client.get(address.replace("/records/", "/decisions/")).json["body"]
+    rows = [*body["levels"], *body["treated"]]
+    keys = [(row.get("policy") or row["ruleSet"], row["level"]) for row in rows]
+    return desk.read(f"{address}/answers/{keys.index((policy, level)) + 1}")
 
 
 def test_a_patient_page_tells_verdicts_what_decides_and_what_is_missing(desk: Desk) -> None:
     page = desk.read("/patients/p1")
-    assert re.search(r"candidacy \d+\.\d+\.\d+ clinical, draft", table(page, "Verdicts"))
-    assert "L1 insufficient data" in table(page, "Verdicts")
+    assert re.search(r"candidacy \d+\.\d+\.\d+ clinical, draft, acts", table(page, "Verdicts"))
+    assert "insufficient data" in table(page, "Verdicts")
     assert "Tender at L1 on 2026-11-20" in page.text
-    assert "study: not recorded. Order MRI of the spine with a STIR or fat-suppressed sequence" in page.text
+    assert (
+        "study: not recorded. Show whether it is fresh: bone scan or SPECT-CT where MRI is unsafe, else MRI of the spine"
+        in page.text
+    )
     assert "MRI of the spine with a STIR or fat-suppressed sequence requested" in table(page, "Open tasks")
     assert "Fracture L1, since 2026-10-23 Condition/p1-fx-1" in page.text
     assert "Cement T12, done 2026-08-14 Procedure/p1-cement-1" in page.text
@@ -56,8 +68,8 @@ def test_coverage_stands_beside_the_clinical_verdict_and_never_before_it(house: 
     send(record.bundle())
     page = Desk(house, "auditor").read("/patients/demo-documents-missing")
     told = table(page, "Verdicts")
-    assert re.search(r"candidacy [0-9.]+ clinical, draft coverage-cms-lcd-l\d+ [0-9.]+ coverage, draft", told)
-    assert re.search(r"L1 candidate .* documentation missing", told)
+    assert re.search(r"candidacy [0-9.]+ clinical, draft, acts candidate", told)
+    assert re.search(r"acts candidate .*coverage-cms-lcd-l\d+ [0-9.]+ coverage, draft documentation missing", told)
     assert "who pays: original medicare" in page.text
     (drawing,) = [svg for svg in page.all("svg") if svg.get("role") == "img"]
     assert "L1: candidate" in (drawing["aria-label"] or "")
@@ -110,10 +122,13 @@ def test_a_decision_page_holds_all_of_the_decision(desk: Desk, house: House) -> 
     for release in raw["body"]["releases"]:
         row = f"{release['id']} {release['version']} {release['kind'].replace('-', ' ')} {release['status']}"
         assert f"{row} {release['sha256']}" in table(page, "Releases")
-    for level in raw["body"]["levels"]:
-        assert f"{level['level']}: {level['outcome'].replace('-', ' ')}" in page.text
-        for criterion in level["criteria"]:
-            assert f"{criterion['verdict'].replace('-', ' ')} {criterion['message']}" in page.text
+    rows = [*raw["body"]["levels"], *raw["body"]["treated"]]
+    assert len(set(page.links(f"{address}/answers/"))) == len(rows)
+    for number, row in enumerate(rows, start=1):
+        one = desk.read(f"{address}/answers/{number}")
+        assert row.get("outcome", "").replace("-", " ") in one.text
+        for criterion in row["criteria"]:
+            assert f"{criterion['verdict'].replace('-', ' ')} {criterion['message']}" in one.text
     for obligation in raw["body"]["obligations"]:
         assert obligation["title"] in table(page, "Obligations")
     for sheet in (raw["body"]["facts"]["patient"], *raw["body"]["facts"]["levels"]):
@@ -123,11 +138,21 @@ def test_a_decision_page_holds_all_of_the_decision(desk: Desk, house: House) -> 
 
 
 def test_every_comparison_of_a_criterion_is_there_with_value_date_and_records(desk: Desk) -> None:
-    page = desk.read(decision(desk))
-    pain = table(page, "Comparisons of shared.severe-spinal-pain at L1")
-    assert "at least 5.00 7 2026-11-21 met Observation/p1-pain-2" in pain
-    fresh = table(page, "Comparisons of shared.fresh-fracture at L1")
-    assert "is oedema or uptake not recorded unknown" in fresh
+    gates = table(answer(desk), "Gates")
+    assert "Spinal pain, 0 to 10: 7 2026-11-21 Observation/p1-pain-2 at least 5.00: met" in gates
+    assert "Oedema or uptake by the latest adequate study: not recorded is oedema or uptake: unknown" in gates
+
+
+def test_an_answer_that_the_decision_does_not_have_is_not_found(desk: Desk) -> None:
+    desk.read(f"{decision(desk)}/answers/999", 404)
+
+
+def test_the_page_of_an_answer_says_what_is_missing_what_it_turned_on_and_who_paid(desk: Desk) -> None:
+    page = answer(desk)
+    assert "Missing, and how to get it" in page.text
+    assert re.search(r"It turned on: [^.]*Fresh fracture shown by marrow oedema or uptake", page.text)
+    assert re.search(r"Rests on: NICE TA279 .* Funding of that work: ", page.text)
+    assert "draft: not approved for clinical use" in page.text
 
 
 def test_an_obligation_leads_to_the_task_as_it_stands_now(desk: Desk) -> None:
@@ -229,3 +254,9 @@ def test_what_does_not_exist_is_not_found(desk: Desk, address: str) -> None:
 def test_a_hash_of_another_rule_set_is_not_shown_under_this_name(desk: Desk, house: House) -> None:
     other = house.book.sets["bone-health"]
     desk.read(f"/rulesets/candidacy/{other.version}?sha256={other.sha256}", 404)
+
+
+def test_a_patient_whose_payer_is_not_concerned_has_a_page_all_the_same(tmp_path: Path) -> None:
+    with opened_house(tmp_path / "paid.db", policies=("payer-6w",), acting_policy="") as house:
+        ingest(house, candidate("p1", NOW).coverage("original-medicare"))
+        assert "Vertebrae" in Desk(house, "auditor").read("/patients/p1").text

@@ -171,7 +171,7 @@ def test_why_a_task_exists_is_shown_with_rule_facts_gaps_sources_and_decision(de
     )
     assert "Tenderness" in page.text
     assert "2026-11-20 Observation/p-3-spinal-tenderness-1" in page.text
-    assert "Order MRI of the spine with a STIR or fat-suppressed sequence" in page.text
+    assert "MRI of the spine with a STIR or fat-suppressed sequence" in page.text
     assert "ACR Appropriateness Criteria" in page.text
     assert len(page.links("/records/")) == 1
     row = desk.read(f"/tasks/{id}?open={id}", part=True)

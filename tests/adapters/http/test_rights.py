@@ -39,6 +39,7 @@ PAGES: dict[str, set[str]] = {
     "pages.decisions": READERS,
     "pages.decision": READERS,
     "pages.replay": {"auditor", "clinician"},
+    "pages.answer": READERS,
     "pages.rule_sets": ALL,
     "pages.rule_set": ALL,
     "pages.rule_set_version": ALL,
@@ -68,10 +69,11 @@ def some_address(app: Flask, house: House, endpoint: str) -> tuple[str, str]:
     (rule,) = app.url_map.iter_rules(endpoint)
     ids = {
         "pages.task": task.id, "pages.act_on_task": task.id, "pages.patient": task.patient.partition("|")[2],
-        "pages.decision": task.decision, "pages.replay": task.decision, "pages.rule_set": "candidacy",
-        "pages.rule_set_version": "candidacy",
+        "pages.decision": task.decision, "pages.replay": task.decision, "pages.answer": task.decision,
+        "pages.rule_set": "candidacy", "pages.rule_set_version": "candidacy",
     }  # fmt: skip
     given = {"id": ids.get(endpoint, ""), "version": house.book.sets["candidacy"].version, "filename": "pathway.css"}
+    given["number"] = "1"
     address = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: given[found[1]], rule.rule)
     return ("POST" if "POST" in (rule.methods or ()) else "GET"), address
 

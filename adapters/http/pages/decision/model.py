@@ -1,4 +1,4 @@
-"""What a decision's page shows: envelope, releases, every criterion with its comparisons, facts, and what followed."""
+"""What a decision's page shows: envelope, releases, what each rule set says of each vertebra, facts, what followed."""
 
 from __future__ import annotations
 
@@ -9,63 +9,44 @@ from typing import Any
 from adapters.http.pages.evidence import (
     Shown,
     all_under,
-    datum_title,
     holds,
-    in_words,
     place,
-    reason_words,
     sheets_of,
     shown,
 )
 from adapters.http.pages.worklist.model import level_words
-from pathway.canonical import instant, parse
+from pathway.canonical import parse
 from pathway.chart import patient_id
 from pathway.decisions import DecisionRecord
+from pathway.levels import sort_key
 from pathway.ports import Ledger
 from pathway.reconcile import Task
-from pathway.rulebook import RuleBook, RuleSet
-from pathway.trace import Comparison as Compared
-from pathway.trace import TracedRule, TracedSheet, explain_decision
+from pathway.rulebook import RuleBook
 from pathway.vocabulary import Vocabulary
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """One comparison of a criterion: what was compared, with what, and how it ended."""
-
-    title: str
-    test: str
-    value: str
-    at: str
-    verdict: str
-    sources: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One criterion as it came out."""
-
-    id: str
-    title: str
-    role: str
-    verdict: str
-    message: str
-    comparisons: tuple[Comparison, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """One vertebra, or one treated vertebra, under one rule set. `outcome` is empty where the set gives none."""
+    """One vertebra, or one treated vertebra, under one rule set: what came out, and the number of its own page.
 
-    level: str
+    `outcome` is empty where the set gives none.
+    """
+
+    number: int
     release: Json
     outcome: str
     reason: str
-    criteria: tuple[Criterion, ...]
-    missing: tuple[tuple[str, str, str], ...]
-    not_assessed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vertebra:
+    """What all rule sets say of one vertebra, clinical ones first, and what its considerations list."""
+
+    name: str
+    answers: tuple[Answer, ...]
+    considerations: tuple[Json, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +80,9 @@ class Page:
     record: DecisionRecord
     patient: str
     engine: str
+    acting: str
     releases: tuple[Json, ...]
-    answers: tuple[Answer, ...]
+    vertebrae: tuple[Vertebra, ...]
     choices: tuple[Json, ...]
     not_run: tuple[Json, ...]
     wishes: tuple[Wish, ...]
@@ -117,57 +99,36 @@ def decision_page(ledger: Ledger, book: RuleBook, id: str) -> Page:
     tasks = {f"{task.episode}/{task.rule}": task for task in ledger.tasks(record.patient)}
     return Page(
         record=record, patient=patient_id(record.patient), engine=str(body.get("engine", "")),
-        releases=tuple(body["releases"]), answers=tuple(_answers(body, rule_sets)),
+        acting=str(body.get("acting", "")),
+        releases=tuple(body["releases"]), vertebrae=tuple(vertebrae(body)),
         choices=tuple(body.get("choices", ())), not_run=tuple(body.get("notRun", ())),
         wishes=tuple(_wish(raw, tasks) for raw in body["obligations"]),
         facts=tuple(_facts(sheet, vocabulary) for sheet in sheets_of(body)), aside=tuple(body["setAside"]),
     )  # fmt: skip
 
 
-def _answers(body: Json, rule_sets: Mapping[str, RuleSet]) -> Iterator[Answer]:
-    """Clinical answers before those of other kinds, as they stand in the body otherwise."""
-    trace = explain_decision(body, list(rule_sets.values()))
+def rows_of(body: Json) -> list[Json]:
+    """All answers of a decision in their order: levels under each rule set, then treated levels. Numbered from 1."""
+    return [*body["levels"], *body["treated"]]
+
+
+def vertebrae(body: Json) -> Iterator[Vertebra]:
+    """Each vertebra with its answers; the acting policy leads, then clinical ones, then those of other kinds."""
     releases = {release["id"]: release for release in body["releases"]}
-    rows = [*zip(body["levels"], trace.levels, strict=True), *zip(body["treated"], trace.treated, strict=True)]
-    for row, traced in sorted(rows, key=lambda pair: pair[1].rule_set.kind != "clinical"):
-        yield _answer(row, releases[traced.rule_set.id], traced)
+    answers: dict[str, list[Answer]] = {}
+    for number, row in enumerate(rows_of(body), start=1):
+        release = releases[row.get("policy") or row["ruleSet"]]
+        answer = Answer(number, release, row.get("outcome", ""), row.get("reason", ""))
+        answers.setdefault(row["level"], []).append(answer)
+    for level in sorted(answers, key=sort_key):
+        ordered = sorted(answers[level], key=lambda one: _leads(body, one.release))
+        listed = [row for row in body.get("considerations", ()) if row["level"] == level]
+        told = tuple(criterion for row in listed for criterion in row["criteria"])
+        yield Vertebra(level_words([level]), tuple(ordered), told)
 
 
-def _answer(row: Json, release: Json, traced: TracedSheet) -> Answer:
-    vocabulary = traced.rule_set.vocabulary
-    return Answer(
-        level=level_words([traced.level]), release=release, outcome=traced.outcome, reason=row.get("reason", ""),
-        criteria=tuple(_criterion(rule, vocabulary) for rule in traced.criteria),
-        missing=tuple(
-            (datum_title(vocabulary, item["datum"]), reason_words(item["reason"]), item["say"])
-            for item in row.get("missing", ())
-        ),
-        not_assessed=tuple(item["message"] for item in row.get("notAssessed", ())),
-    )  # fmt: skip
-
-
-def _criterion(traced: TracedRule, vocabulary: Vocabulary) -> Criterion:
-    return Criterion(
-        id=traced.rule.id, title=traced.rule.title, role=traced.rule.role, verdict=traced.verdict,
-        message=traced.message,
-        comparisons=tuple(dict.fromkeys(_comparison(item, vocabulary) for item in traced.comparisons)),
-    )  # fmt: skip
-
-
-def _comparison(item: Compared, vocabulary: Vocabulary) -> Comparison:
-    datum, fact = vocabulary[item.datum], item.fact
-    value = fact.value if fact.value is not None else fact.candidate
-    told = in_words(datum, value) if value is not None else ""
-    if item.reason:
-        told = f"{reason_words(item.reason)} ({told})" if told else reason_words(item.reason)
-    return Comparison(
-        title=datum.title,
-        test=item.test.replace("-", " "),
-        value=told,
-        at=instant(fact.at) if fact.at else "",
-        verdict=item.verdict,
-        sources=item.sources,
-    )
+def _leads(body: Json, release: Json) -> tuple[bool, bool]:
+    return release["id"] != body.get("acting"), release["kind"] != "clinical"
 
 
 def _wish(raw: Json, tasks: Mapping[str, Task]) -> Wish:

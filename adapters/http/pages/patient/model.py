@@ -25,26 +25,34 @@ from pathway.rulebook import RuleBook, RuleSet
 
 Json = Mapping[str, Any]
 DECISIONS: Final = 25
+QUIET: Final = frozenset({"not-applicable", "met", "ready"})
+"""Outcomes of coverage and safety after which nothing has to be got."""
 ABOUT: Final = ("age", "deceased", "hospitalised", "neurology", "infection", "pain-score", "self-report")
 """What is shown of the person beside the name, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One rule set that gave verdicts."""
+    """One rule set that gave verdicts: what it rests on, who paid for that work, and whether it acts."""
 
     id: str
     version: str
     sha256: str
     kind: str
     status: str
+    acts: bool
+    basis: Json
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One vertebra under one policy: the outcome, its reason, what carries it, what is missing and how to get it."""
+    """One vertebra under one policy: the outcome, its reason, what carries it, what is missing and how to get it.
+
+    `number` is that of its own page in the decision.
+    """
 
     policy: Policy
+    number: int
     outcome: str
     reason: str
     carrying: tuple[str, ...]
@@ -57,11 +65,16 @@ class Level:
 
     name: str
     verdicts: tuple[Verdict | None, ...]
+    considerations: tuple[Json, ...]
 
     @property
-    def known(self) -> tuple[Verdict, ...]:
-        """The verdicts that there are."""
-        return tuple(verdict for verdict in self.verdicts if verdict is not None)
+    def told(self) -> tuple[Verdict, ...]:
+        """The verdicts to tell of at length: those that act or ask for something; other policies stand in the table."""
+        known = (verdict for verdict in self.verdicts if verdict is not None)
+        return tuple(
+            one for one in known
+            if one.policy.acts or (one.policy.kind != "clinical" and one.outcome not in QUIET)
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +107,14 @@ def patient_page(
         raise NotFoundError("there is no such patient here", fix="Look for the patient on the work list")
     body: Json = parse(decision.body) if decision else {"releases": [], "levels": []}
     rule_sets = all_under(ledger, book, body)
-    policies = _policies(body)
+    policies = _policies(body, rule_sets)
     levels = tuple(_levels(body, policies, rule_sets))
     rows = rows_of(ledger, sorted(tasks, key=lambda t: (t.due_at, t.key)), reader, now, zone)
     return Page(
         id=id, name=names_of(ledger, [key]).get(key, ""), about=_about(body, rule_sets),
         policies=policies, levels=levels,
         choices=tuple(body.get("choices", ())), not_run=tuple(body.get("notRun", ())),
-        spine=spine(body, policies[0].id) if levels else None,
+        spine=spine(body, policies[0].id) if policies else None,
         open=tuple(row for row in rows if not row.task.ended),
         ended=tuple(sorted((r for r in rows if r.task.ended), key=lambda r: r.task.modified_at, reverse=True)),
         episodes=tuple(sorted(ledger.episodes(key), key=lambda e: (e.onset_at, e.id))),
@@ -109,39 +122,50 @@ def patient_page(
     )  # fmt: skip
 
 
-def _policies(body: Json) -> tuple[Policy, ...]:
-    """The rule sets that gave verdicts, clinical ones first."""
-    speaking = {row["policy"] for row in body["levels"]}
+def _policies(body: Json, rule_sets: Mapping[str, RuleSet]) -> tuple[Policy, ...]:
+    """The rule sets that gave verdicts: the acting one, the other clinical ones, then those of other kinds.
+
+    A payer that is not concerned at any vertebra has no row; the decision holds it.
+    """
+    speaking = {row["policy"] for row in body["levels"] if "lcd" in row or row["outcome"] != "not-applicable"}
+    acting = body.get("acting")
     found = [
-        Policy(r["id"], r["version"], r["sha256"], r["kind"], r["status"])
+        Policy(
+            r["id"], r["version"], r["sha256"], r["kind"], r["status"],
+            r["kind"] == "clinical" and acting in (None, r["id"]),
+            rule_sets[r["id"]].document["ruleset"].get("basis", {}),
+        )
         for r in body["releases"]
         if r["id"] in speaking
-    ]
-    return tuple(sorted(found, key=lambda policy: policy.kind != "clinical"))
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda policy: (not policy.acts, policy.kind != "clinical")))
 
 
 def _levels(body: Json, policies: Sequence[Policy], rule_sets: Mapping[str, RuleSet]) -> list[Level]:
-    rows = {(row["level"], row["policy"]): row for row in body["levels"]}
+    rows = {(row["level"], row["policy"]): (n, row) for n, row in enumerate(body["levels"], start=1)}
     names = sorted({level for level, _ in rows}, key=sort_key)
+    listed = body.get("considerations", ())
     return [
         Level(
             level_words([name]),
             tuple(
-                _verdict(policy, rows[name, policy.id], rule_sets[policy.id]) if (name, policy.id) in rows else None
+                _verdict(policy, *rows[name, policy.id], rule_sets[policy.id]) if (name, policy.id) in rows else None
                 for policy in policies
             ),
+            tuple(criterion for row in listed if row["level"] == name for criterion in row["criteria"]),
         )
         for name in names
     ]
 
 
-def _verdict(policy: Policy, row: Json, rule_set: RuleSet) -> Verdict:
+def _verdict(policy: Policy, number: int, row: Json, rule_set: RuleSet) -> Verdict:
     missing = {
         f"{item['say']}.": f"{rule_set.vocabulary[item['datum']].title}: {reason_words(item['reason'])}"
         for item in reversed(row["missing"])
     }
     return Verdict(
-        policy=policy, outcome=row["outcome"], reason=row["reason"], carrying=tuple(carrying(rule_set, row)),
+        policy=policy, number=number, outcome=row["outcome"], reason=row["reason"],
+        carrying=tuple(carrying(rule_set, row)),
         missing=tuple((what, ask) for ask, what in reversed(missing.items())),
     )  # fmt: skip
 

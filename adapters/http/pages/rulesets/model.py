@@ -49,6 +49,7 @@ class Head:
     approvers: tuple[str, ...]
     deciding: bool
     site: str
+    basis: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def head(rule_set: RuleSet, deciding: Mapping[str, RuleSet]) -> Head:
         effective=str(Period.read(raw["effective"], rule_set.id)),
         approvers=tuple(_approver(one) for one in raw["approvers"]),
         deciding=now is not None and rule_set.sha256 in (now.sha256, now.site.get("base")),
-        site=str(rule_set.site.get("name", "")),
+        site=str(rule_set.site.get("name", "")), basis=raw.get("basis", {}),
     )  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""One answer of a decision: what carried each gate, and the records behind it."""
