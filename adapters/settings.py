@@ -37,10 +37,24 @@ class Settings(BaseSettings):
     )
     policies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(
-            "candidacy", "nice-ta279", "sir-qi", "acr", "rand-2018", "nass-osteoporotic", "nass-neoplastic",
-            "aaos-2010-vertebroplasty", "aaos-2010-kyphoplasty", "imwg-2019", "pre-procedure", "considerations",
-            "after-cement", "bone-health", "coverage-cms-lcd", "payer-6w", "wiser",
-        ),
+            "candidacy",
+            "nice-ta279",
+            "sir-qi",
+            "acr",
+            "rand-2018",
+            "nass-osteoporotic",
+            "nass-neoplastic",
+            "aaos-2010-vertebroplasty",
+            "aaos-2010-kyphoplasty",
+            "imwg-2019",
+            "pre-procedure",
+            "considerations",
+            "after-cement",
+            "bone-health",
+            "coverage-cms-lcd",
+            "payer-6w",
+            "wiser",
+        ),  # fmt: skip
         description="the rule sets that decide, in order; a family's name stands for all of its rule sets",
     )
     acting_policy: str = Field(

@@ -28,7 +28,7 @@ def tables(*, rounds: int = 7, sheets: int = 100, sizes: tuple[int, ...] = (40, 
 
 def _table(title: str, rules: Sequence[Statement], rounds: int, sheets: int) -> Table:
     shards = compile_statements(rules)
-    compiled = sum(len(shard.rules) for shard in shards)
+    compiled = sum(shard.ways for shard in shards)
     paces = in_turns(_candidates(rules, sheets), rounds=rounds, calls=sheets)
     base = paces["zen-engine, decision table"].p50
     rows = [_row(name, pace, base) for name, pace in paces.items()]

@@ -57,7 +57,7 @@ def of_rules(count: int) -> list[Statement]:
         if compiled >= count:
             break
         made.append(one)
-        compiled += sum(len(shard.rules) for shard in compile_statements([one]))
+        compiled += sum(shard.ways for shard in compile_statements([one]))
     return made
 
 

@@ -74,6 +74,11 @@ class Shard:
     statements: tuple[str, ...]
     slots: tuple[Slot, ...]
 
+    @property
+    def ways(self) -> int:
+        """The ways to be surely met or surely not met, those in common counted for each statement."""
+        return sum(map(len, self.rules.values()))
+
     def project(self, view: Mapping[str, Fact], as_of: datetime, number: int) -> dict[str, int | str]:
         """The flat sheet that stands for a view: integers only, known under a small number.
 

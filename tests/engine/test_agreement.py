@@ -11,7 +11,8 @@ from pathway.compiler import Shard, Statement, compile_statements
 from pathway.conditions import Leaf, Op
 from pathway.engine import Engine
 from pathway.errors import CompileError, EngineDisagreementError
-from pathway.verdicts import Judge, Verdict
+from pathway.kleene import evaluate
+from pathway.verdicts import _WORDS, Judge, Verdict
 from pathway.vocabulary import Scope
 from tests.engine import sheets
 from tests.engine.sheets import AS_OF, fact, number, unknown
@@ -63,6 +64,20 @@ def test_random_sheets_give_every_verdict() -> None:
     assert judge.evaluations == len(found)
     for verdict in Verdict:
         assert found.count(verdict) > len(found) / 6
+
+
+def test_verdicts_are_those_of_the_plain_evaluator() -> None:
+    rng = random.Random(9)
+    for _ in range(5):
+        data = sheets.vocabulary(rng)
+        judge = Judge([one for one in sheets.statements(rng, data, 30) if compiles(one)])
+        for scope in Scope:
+            views = [sheets.view(rng, data) for _ in range(20)]
+            plain = [
+                {one.id: _WORDS[evaluate(one.condition, view, AS_OF)] for one in judge.statements if one.scope is scope}
+                for view in views
+            ]
+            assert judge.judge(scope, views, AS_OF) == plain
 
 
 def test_a_judge_answers_in_the_order_of_views_and_statements() -> None:

@@ -250,7 +250,7 @@ def tumour(**facts: Any) -> Person:
 
 
 @pytest.mark.parametrize("kind", ["myeloma", "metastasis"])
-@pytest.mark.parametrize("facts", UNHELD, ids=str)
+@pytest.mark.parametrize("facts", UNHELD, ids=range(len(UNHELD)))
 def test_a_tumour_vertebra_that_may_give_way_is_nobodys_candidate(kind: str, facts: Mapping[str, Any]) -> None:
     found = outcomes(tumour(**{"tumour-kind": kind}, **facts))
     assert [row for row in found if row[2] == "candidate"] == []

@@ -105,6 +105,10 @@ def deciding_by_trial(rule_set: RuleSet, statuses: Mapping[str, str]) -> set[str
     }
 
 
+LATER = (Reason.CONFLICTING, Reason.UNPARSEABLE)
+"""What carries no candidate in decisions of the first form: their search need not think of it."""
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_the_criteria_that_decide_are_those_that_trying_every_verdict_finds(seed: int) -> None:
     rng = random.Random(seed)
@@ -159,7 +163,8 @@ def test_what_is_wanted_is_what_trying_every_value_of_every_datum_finds(seed: in
             continue
         search = Search(rule_set)
         assert {datum for datum, _ in search.wanted(sheet, AS_OF).data} == expected
-        assert {datum for datum, _ in search.first_wanted(sheet, AS_OF).data} >= expected
+        if not any(fact.candidate is not None and fact.reason in LATER for fact in sheet.values()):
+            assert {datum for datum, _ in search.first_wanted(sheet, AS_OF).data} >= expected
         tried += 1
 
 
