@@ -54,7 +54,7 @@ class Settings(BaseSettings):
             "coverage-cms-lcd",
             "payer-6w",
             "wiser",
-        ),  # fmt: skip
+        ),
         description="the rule sets that decide, in order; a family's name stands for all of its rule sets",
     )
     acting_policy: str = Field(

@@ -157,7 +157,10 @@ class LevelReader:
         return [f for f in rows if f.sighting.source in written and written[f.sighting.source] >= episode.onset_at]
 
     def acuity(self) -> Fact:
-        """Oedema or uptake since onset: a fresh adequate MRI decides; a scan counts where MRI is absent or old."""
+        """Oedema or uptake since onset: a fresh adequate MRI decides; a scan counts where MRI is absent or old.
+
+        A later scan that finds nothing leaves a positive MRI in doubt: a later negative is never passed over.
+        """
         datum = "acuity-imaging"
         rows = [f for f in self._own("marrow-oedema", "tracer-uptake") if f.answer in ("present", "absent")]
         mri = [f for f in rows if f.code == "marrow-oedema" and f.technique in MRI]
@@ -166,6 +169,8 @@ class LevelReader:
         last = latest(mri)
         if not last or self.chart.as_of - last[0].at > _MRI_DECIDES:
             last = latest([*mri, *scans])
+        elif last[0].answer == "present":
+            last = (*last, *(f for f in latest(scans) if f.answer == "absent" and f.at > last[0].at))
         if last:
             finding = {"marrow-oedema": "marrow oedema", "tracer-uptake": "tracer uptake"}[last[0].code]
             said = finding if last[0].answer == "present" else f"no {finding}"

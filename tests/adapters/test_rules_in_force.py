@@ -134,25 +134,43 @@ def test_a_release_for_tomorrow_decides_from_tomorrow_and_every_decision_replays
 
 
 def test_a_decision_of_an_old_vocabulary_beside_a_new_one_replays(site: Site) -> None:
-    """Candidacy as it was first frozen, and the others of today, whose vocabulary has grown since."""
+    """Candidacy as it was first frozen, and the others of later, whose vocabulary has grown since.
+
+    It decides beside new data; a new value of what it reads, which it would take for another, keeps it from deciding.
+    """
     lock = json.loads((RULES / "lock.json").read_text())
     (site.rules / "releases").mkdir()
-    shutil.copy(RULES / "releases" / "candidacy-0.1.0.json", site.rules / "releases")
-    (site.rules / "lock.json").write_text(json.dumps({"candidacy": {"0.1.0": lock["candidacy"]["0.1.0"]}}))
+
+    def take(**versions: str) -> None:
+        taken = {id_.replace("_", "-"): version for id_, version in versions.items()}
+        for id_, version in taken.items():
+            shutil.copy(RULES / "releases" / f"{id_}-{version}.json", site.rules / "releases")
+        (site.rules / "lock.json").write_text(json.dumps({i: {v: lock[i][v]} for i, v in taken.items()}))
+
+    take(candidacy="0.1.0")
     alone = site.house()
     record = candidate().cement("L1", 1).disability(12, 2)
     first = ingest(alone, record)
     assert [one["version"] for one in body(first)["releases"]] == ["0.1.0"]
     assert "disability-score" not in body(first)["facts"]["patient"]["facts"], "0.1.0 does not declare it"
     assert alone.service.replay(first.decision.id).body == first.decision.body
-    site.freeze(shipped("after-cement"), shipped("bone-health"))
+    take(candidacy="0.1.0", after_cement="0.2.0", bone_health="0.2.0")
     mixed = site.house()
     second = ingest(mixed, record)
     assert "disability-score" in body(second)["facts"]["patient"]["facts"]
     assert len(body(second)["releases"]) == 3, body(second).get("notRun")
+    assert outcomes(body(second)) == outcomes(body(first)) != {}
+    site.freeze(shipped("after-cement", version="8.0.0"), shipped("bone-health", version="8.0.0"))
+    third = ingest(site.house(), record)
+    assert [(one["ruleSet"], one["code"]) for one in body(third)["notRun"]] == [("candidacy", "not-in-force")]
+    assert "does not know all values of 'fracture-evidence'" in body(third)["notRun"][0]["why"]
+    assert [one["id"] for one in body(third)["releases"]] == ["after-cement", "bone-health"]
+    assert outcomes(body(third)) == {}, "nothing is decided by rules that may misread it"
     site.freeze(shipped("candidacy", version="9.0.0"))
     newest = site.house()
-    for made in (first, second, ingest(newest, record)):
+    fourth = ingest(newest, record)
+    assert "notRun" not in body(fourth)
+    for made in (first, second, third, fourth):
         assert newest.service.replay(made.decision.id).body == made.decision.body
 
 

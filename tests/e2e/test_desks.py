@@ -91,7 +91,7 @@ def test_an_auditor_opens_a_decision_with_rules_facts_and_release_and_replays_it
     )
     shot(page, "decision")
 
-    page.get_by_role("link", name="What carried it: L2, candidacy").click()
+    page.get_by_role("link", name=re.compile("What carried it ?: L2, candidacy")).click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("L2: candidate")
     gates = page.get_by_role("region", name="Gates")
     expect(gates).to_contain_text("Spinal pain 8 of 10")
