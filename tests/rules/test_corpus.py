@@ -106,10 +106,14 @@ def test_what_a_rule_asks_for_is_declared(rule: Rule) -> None:
         assert [name for name in rule.reads() if not (BOOK.vocabulary[name].ask or rule.ask)] == []
 
 
+_READS = ("when", "closed-by", "start", "due", "expires", "opens-within")
+"""The keys of a rule that may name a parameter."""
+
+
 @every_rule
 def test_every_parameter_is_used(rule: Rule) -> None:
     raw = rule.document or {}
-    used = re.findall(r"[a-z][a-z-]*", " ".join(str(raw.get(key)) for key in ("when", "closed-by", "due")))
+    used = re.findall(r"[a-z][a-z-]*", " ".join(str(raw.get(key)) for key in _READS))
     assert set(rule.parameters) <= set(used)
 
 

@@ -20,6 +20,8 @@ from tests.rules.walk import walk
 
 WORDS = {True: Verdict.MET, False: Verdict.NOT_MET, None: Verdict.UNKNOWN}
 
+pytestmark = pytest.mark.slow  # every slip of the pen in every rule
+
 
 def wrong_rules(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """The rule with each wrong version of its conditions."""
