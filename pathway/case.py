@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,10 @@ class Case:
 
     `value_sets` is the hash of the code tables that the facts were read with; no verdict depends on it.
     `levels` are ordered from head to tail, `unspecified` last; every treated sheet's level has a sheet of its own.
+
+    For the follow-up alone, and no part of a decision: `turns_at` is the next instant at which the chart reads
+    otherwise by itself (a period ends, a birthday), `withdrawn` are the records that were entered in error or denied,
+    and `dated` says of when each record is, but of the Patient.
     """
 
     patient: str
@@ -34,6 +38,9 @@ class Case:
     input_sha256: str
     standing: tuple[str, ...] = ()
     value_sets: str = ""
+    turns_at: datetime | None = field(default=None, compare=False)
+    withdrawn: tuple[str, ...] = field(default=(), compare=False)
+    dated: Mapping[str, datetime] = field(default_factory=dict[str, datetime], compare=False)
 
     def views(self, scope: Scope) -> tuple[tuple[Sheet, View], ...]:
         """For each sheet of a scope, all facts that a rule of that scope may see."""

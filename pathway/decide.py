@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pathway.applicability import choose
 from pathway.canonical import instant, parse_instant
 from pathway.case import Case
-from pathway.chart import patient_id
-from pathway.conditions import leaves
 from pathway.decisions import FIRST, FORM, Decision
-from pathway.episodes import person_episode_id
 from pathway.forms import CONSIDERATIONS
-from pathway.kleene import reason_of
 from pathway.messages import render
 from pathway.missing import Wanted
 from pathway.obligations import Item, Obligation, State, asked_once, merge
@@ -27,6 +23,7 @@ from pathway.rulebook import Rule, RuleSet
 from pathway.sayings import Sayings
 from pathway.strata import Judged, Machine, Ran
 from pathway.vocabulary import Scope
+from pathway.wishes import wishes_of
 
 ENGINE = "durable-rules 2.0.28"
 
@@ -66,7 +63,7 @@ def _body(
             continue
         levels += [_level(ran, place, sayings, form) for place in range(len(ran.picks))]
         treated += [_treated(ran, row, sayings) for row in ran.judged[Scope.TREATED_LEVEL]]
-        wishes += _wishes(ran, case, sayings)
+        wishes += wishes_of(ran, case, sayings, form)
     body: dict[str, Any] = {
         "asOf": instant(case.as_of),
         "patient": case.patient,
@@ -111,9 +108,17 @@ def obligations_of(body: Mapping[str, Any]) -> tuple[Obligation, ...]:
             due_at=parse_instant(raw["due"]), owner=raw["owner"], priority=raw["priority"],
             focus=raw["focus"], why=tuple(raw.get("why", ())), sources=tuple(raw.get("sources", ())),
             evidence=tuple(raw.get("evidence", ())), items=tuple(Item(**item) for item in raw.get("items", ())),
+            start_at=_instant(raw, "start"), expires_at=_instant(raw, "expires"), by_day=raw.get("byDay", False),
+            anchor_at=_instant(raw, "anchorAt"),
+            overtaken=raw.get("overtaken", ""),
+            against=tuple(raw.get("against", ())),
         )
         for raw in body["obligations"]
     )  # fmt: skip
+
+
+def _instant(raw: Mapping[str, Any], key: str) -> datetime | None:
+    return parse_instant(raw[key]) if key in raw else None
 
 
 def _release(machine: Machine) -> dict[str, str]:
@@ -188,82 +193,3 @@ def _weighed(ran: Ran, sayings: Sayings) -> Iterable[dict[str, Any]]:
                 "ruleSet": ran.machine.rule_set.id,
                 "criteria": sayings.criteria(own, row),
             }
-
-
-def _wishes(ran: Ran, case: Case, sayings: Sayings) -> Iterable[Obligation]:
-    for scope, rows in ran.asking.items():
-        for row, holds in zip(rows, ran.holds[scope], strict=True):
-            for rule in ran.machine.rule_set.obligations:
-                if rule.scope is scope:
-                    wish = _wish(ran.machine, case, rule, row, holds, sayings)
-                    if wish is not None:
-                        yield wish
-
-
-def _wish(
-    machine: Machine, case: Case, rule: Rule, row: Judged, holds: Mapping[str, bool], sayings: Sayings
-) -> Obligation | None:
-    """Open while its condition holds; closed by evidence if it is asked for now or stands open as a task.
-
-    One that stands open also lasts through the outcomes that its rule names: data grown old withdraw no task.
-    """
-    episode = person_episode_id(case.patient) if rule.per == "patient" else row.sheet.episode
-    closed = holds.get(f"{rule.id}:closed", False)
-    outcome = row.view.get("outcome")
-    lasting = closed or (outcome is not None and outcome.value in rule.lasts_through)
-    if not episode or not (holds[f"{rule.id}:when"] or (lasting and f"{episode}/{rule.id}" in case.standing)):
-        return None
-    assert rule.due is not None, "the rule book gives every obligation its due"
-    names = [name for name in machine.reads[rule.id] if name in row.view]
-    facts = [row.view[name] for name in names]
-    criteria = [c for c in machine.rule_set.criteria if c.id in names]
-    below = [row.view[name] for c in criteria for name in machine.reads[c.id]]
-    sources = tuple(sorted({source for fact in (*facts, *below) for source in fact.sources}))
-    return Obligation(
-        rule=rule.id, release=machine.rule_set.release, code=rule.task, title=rule.title, episode=episode,
-        state=State.CLOSED if closed else State.OPEN, levels=(row.sheet.level,), anchor=rule.due.after,
-        due_at=_anchor(case, rule.due.after, row) + timedelta(seconds=rule.due.seconds), owner=rule.owner,
-        priority=rule.priority, focus=_focus(case, row), why=_why(machine, rule, row, closed, criteria, sayings),
-        sources=sources, evidence=sources if closed else (), items=_items(machine, rule, row, case, sayings),
-    )  # fmt: skip
-
-
-def _items(machine: Machine, rule: Rule, row: Judged, case: Case, sayings: Sayings) -> tuple[Item, ...]:
-    """The checklist of an obligation, in its written order."""
-    if not rule.checklist:
-        return ()
-    return tuple(_item(machine, machine.rules[id], row, case, sayings) for id in rule.checklist)
-
-
-def _item(machine: Machine, rule: Rule, row: Judged, case: Case, sayings: Sayings) -> Item:
-    """One criterion as a line of a checklist; what it still lacks is asked for, by the rule's word or the datum's."""
-    verdict, vocabulary = row.verdicts[rule.id], machine.rule_set.vocabulary
-    lacking = [leaf.datum for leaf in leaves(rule.when) if reason_of(leaf, row.view[leaf.datum.id], case.as_of)]
-    asks = [rule.ask or vocabulary[datum.id].ask for datum in lacking] if verdict != "met" else []
-    ask = next(filter(None, asks), "")
-    (said,) = sayings.criteria([rule], row)
-    return Item(rule.id, verdict, said["message"], vocabulary.asks[ask].say if ask else "")
-
-
-def _why(
-    machine: Machine, rule: Rule, row: Judged, closed: bool, criteria: Sequence[Rule], sayings: Sayings
-) -> tuple[str, ...]:
-    """The rule's sentence; and for what is still unknown, the request in words."""
-    said = sayings.sentence(rule.say["closed" if closed else "open"], (rule, *criteria), row)
-    asks = machine.rule_set.vocabulary.asks
-    open_asks = [asks[c.ask].say for c in criteria if not closed and c.ask and row.verdicts.get(c.id) == "unknown"]
-    return tuple(dict.fromkeys((said, *open_asks)))
-
-
-def _anchor(case: Case, event: str, row: Judged) -> datetime:
-    """The instant that a due date counts from: the task's own beginning, the onset, or the cement."""
-    episode = case.episode(row.sheet.episode)
-    return episode.onset_at if event in ("onset", "cement") and episode is not None else case.as_of
-
-
-def _focus(case: Case, row: Judged) -> str:
-    """The record that a task is about: the first source of its episode, else the patient."""
-    episode = case.episode(row.sheet.episode)
-    if episode is not None and episode.sources:
-        return episode.sources[0]
-    return f"Patient/{patient_id(case.patient)}"

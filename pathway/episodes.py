@@ -212,6 +212,16 @@ def match(stored: Sequence[Episode], seen: Sequence[Episode]) -> tuple[Episode, 
     return tuple(sorted(found, key=lambda e: (e.kind, [sort_key(x) for x in e.levels], e.onset_at, e.id)))
 
 
+def joined(stored: Sequence[Episode], seen: Sequence[Episode]) -> dict[str, str]:
+    """The stored episodes that turned out to be another one of those seen: their ids, each with that one's.
+
+    Two patients were merged, or a vertebra was named late: the records of both are now those of one.
+    """
+    alive = {episode.id for episode in seen}
+    found = ((old.id, _same_record(seen, old)) for old in stored if old.id not in alive)
+    return {id: now.id for id, now in found if now is not None}
+
+
 def _same_record(stored: Iterable[Episode], episode: Episode) -> Episode | None:
     """The stored episode that it shares records with; of several the one of its own vertebra, then of most records.
 

@@ -53,6 +53,8 @@ class Fact:
 
     `at` is the instant it was true of the patient (the earliest one that a partial date allows). `sources` are
     references such as `Observation/a1`. `detail` are words for messages. An unknown keeps its candidate value.
+
+    `since` says of a count of days that grows by itself when it was nought; it is no part of a decision.
     """
 
     datum: str
@@ -62,6 +64,7 @@ class Fact:
     at: datetime | None = None
     sources: tuple[str, ...] = ()
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
+    since: datetime | None = field(default=None, compare=False)
 
     @property
     def known(self) -> bool:

@@ -27,7 +27,8 @@ class Stratum(StrEnum):
 
 _RULE_KEYS: Final = (
     "id", "title", "stratum", "scope", "catalogue", "role", "per", "parameters", "outcome", "when", "closed-by",
-    "lasts-through", "task", "checklist", "due", "owner", "priority", "ask", "say", "evidence",
+    "overtaken-by", "lasts-through", "task", "checklist", "start", "due", "expires", "opens-within", "owner",
+    "priority", "ask", "say", "evidence",
 )  # fmt: skip
 _EVERY: Final = ("id", "title", "stratum", "scope")
 _NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {

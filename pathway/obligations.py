@@ -51,6 +51,12 @@ class Obligation:
 
     `due_at` follows from `anchor` (an event's instant, or `asked` when the clock starts with the task). `why` are the
     sentences behind it, `sources` the references they rest on, `evidence` what closed it, `items` its checklist.
+
+    Its period runs from `start_at` (at once if none) to `expires_at` (no end if none). `by_day` says that these and the
+    due date were counted in days: each means the local day that holds its instant, the start from its beginning, the
+    others to its end; `anchor_at` is the instant from whose local day they count. Otherwise they were counted in hours
+    and mean the instant. `against` are the references that speak against its having been done: they may reopen a task
+    that had ended. `overtaken` says of a closed one that nobody did it and why it is not asked for any more.
     """
 
     rule: str
@@ -69,6 +75,12 @@ class Obligation:
     sources: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
+    start_at: datetime | None = None
+    expires_at: datetime | None = None
+    by_day: bool = False
+    anchor_at: datetime | None = None
+    against: tuple[str, ...] = ()
+    overtaken: str = ""
 
     @property
     def key(self) -> str:
@@ -82,9 +94,16 @@ class Obligation:
             "episode": self.episode, "state": self.state.value, "levels": list(self.levels), "anchor": self.anchor,
             "due": instant(self.due_at), "owner": self.owner, "priority": self.priority, "focus": self.focus,
             "why": list(self.why), "sources": list(self.sources), "evidence": list(self.evidence),
-            "items": [item.to_json() for item in self.items],
+            "items": [item.to_json() for item in self.items], "against": list(self.against),
         }  # fmt: skip
-        return {key: value for key, value in body.items() if value != []}
+        return {key: value for key, value in body.items() if value != []} | self._period()
+
+    def _period(self) -> dict[str, Any]:
+        """What a rule says of its period, where it says anything: rules from before there were any give no keys."""
+        times = {"start": self.start_at, "expires": self.expires_at, "anchorAt": self.anchor_at}
+        said: dict[str, Any] = {name: instant(at) for name, at in times.items() if at is not None}
+        said |= {"byDay": True} if self.by_day else {}
+        return said | ({"overtaken": self.overtaken} if self.overtaken else {})
 
 
 def merge(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
@@ -125,7 +144,24 @@ def _joined(one: Obligation, other: Obligation) -> Obligation:
         sources=tuple(sorted({*one.sources, *other.sources})),
         evidence=tuple(sorted({*one.evidence, *other.evidence})),
         items=_items((*one.items, *other.items)),
+        start_at=_earliest(one.start_at, other.start_at),
+        expires_at=_latest(one.expires_at, other.expires_at),
+        anchor_at=min(one, other, key=lambda wish: wish.due_at).anchor_at,
+        against=tuple(sorted({*one.against, *other.against})),
+        overtaken="" if still_open else one.overtaken or other.overtaken,
     )
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    """The first of the instants; none where one of them is none, for that begins at once."""
+    known = [at for at in instants if at is not None]
+    return min(known) if len(known) == len(instants) else None
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    """The last of the instants; none where one of them is none, for that has no end."""
+    known = [at for at in instants if at is not None]
+    return max(known) if len(known) == len(instants) else None
 
 
 _WORST: Final = ("not-met", "unknown", "met")

@@ -9,12 +9,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from pathway.care import CareWord
 from pathway.case import Case
 from pathway.chart import ChartResource, SetAside
 from pathway.decisions import DecisionRecord
 from pathway.episodes import Episode
-from pathway.people import TaskEvent
-from pathway.reconcile import Task
+from pathway.history import TaskEvent
+from pathway.tasks import Task
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +39,36 @@ class Submission:
     received_at: datetime
     sha256: str
     set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a patient is decided: versions of the chart, the decision that tasks follow, and when to look again."""
+
+    chart_version: int = 0
+    decided_version: int = 0
+    recheck_at: datetime | None = None
+    decision: str = ""
+
+    @property
+    def lags(self) -> bool:
+        """Whether the chart has changed since it was decided on."""
+        return self.decided_version < self.chart_version
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether an instant has come at which time may change the decision."""
+        return self.recheck_at is not None and self.recheck_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class DueTask:
+    """A task for which the clock has something to do, as it is found: not read yet, so that one that cannot be read
+    keeps no other waiting.
+    """
+
+    id: str
+    patient: str
+    version: int
 
 
 class Clock(Protocol):
@@ -83,15 +114,69 @@ class Ledger(Protocol):
         ...
 
     def patients(self) -> tuple[str, ...]:
-        """All patient keys, sorted."""
+        """All patient keys, sorted, without those that were merged into another."""
+        ...
+
+    def survivor(self, patient: str) -> str:
+        """The key under which a patient goes on: their own, or the last of those that they were merged into."""
+        ...
+
+    def keys_of(self, patient: str) -> tuple[str, ...]:
+        """The keys whose records make up this patient's chart: their own, then those merged into it, sorted."""
+        ...
+
+    def join(self, old: str, into: str, at: datetime, source: str) -> bool:
+        """Let one patient go on under another key, with chart and episodes; False if they do so already."""
         ...
 
     def chart_version(self, patient: str) -> int:
         """How often the chart has changed."""
         ...
 
-    def mark_decided(self, patient: str, chart_version: int) -> None:
-        """Note that tasks follow the chart as of that version; ChartMovedError if it has moved on."""
+    def head(self, patient: str) -> Head:
+        """How far a patient is decided; all empty for one that nothing is stored of."""
+        ...
+
+    def mark_decided(
+        self, patient: str, chart_version: int, recheck_at: datetime | None = None, decision: str = ""
+    ) -> None:
+        """Note that tasks follow the chart as of that version, by which decision, and when time may change it.
+
+        Without a decision the one before stands. ChartMovedError if the chart has moved on.
+        """
+        ...
+
+    def lagging(self, limit: int) -> tuple[str, ...]:
+        """Patients whose chart is ahead of their tasks and of whom nobody said when to try again, by key.
+
+        Never one who was merged into another: nothing is decided under that key any more.
+        """
+        ...
+
+    def due_again(self, now: datetime, limit: int) -> tuple[str, ...]:
+        """Patients for whom an instant has come at which time may change the decision, the longest waiting first.
+
+        Never one who was merged into another.
+        """
+        ...
+
+    def postpone(self, patient: str, until: datetime) -> None:
+        """Let a patient wait who could not be decided on, so that the others get their turn.
+
+        Nothing waits under the key of one who was merged into another.
+        """
+        ...
+
+    def follows(self, rules: str, now: datetime) -> bool:
+        """Whether nobody is left to be made due because rules with that hash decide now."""
+        ...
+
+    def recall(self, rules: str, now: datetime, many: int) -> int:
+        """Make at most `many` patients due because rules with that hash decide now; how many, until `follows`.
+
+        Each is made due when the rules change and once more some time later, for whoever was still deciding by the
+        rules before. The first rules ever noted recall nobody.
+        """
         ...
 
     def episodes(self, patient: str) -> tuple[Episode, ...]:
@@ -112,6 +197,14 @@ class Ledger(Protocol):
         """Tasks by patient, status or FHIR id, ordered by due date, then key."""
         ...
 
+    def due_tasks(self, now: datetime, limit: int) -> tuple[DueTask, ...]:
+        """The tasks for which the clock has something to do by an instant: emergencies, then the longest waiting."""
+        ...
+
+    def rest_task(self, id: str, until: datetime) -> None:
+        """Let a task wait that the clock could not move, so that the others get their turn."""
+        ...
+
     def save_task(self, task: Task, expect_version: int) -> None:
         """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one."""
         ...
@@ -126,6 +219,18 @@ class Ledger(Protocol):
 
     def task_events(self, key: str) -> tuple[TaskEvent, ...]:
         """What happened to the task with that key, in order."""
+        ...
+
+    def post(self, key: str, channel: str, patient: str, at: datetime) -> None:
+        """Note that something has to leave the house by a channel, from an instant on; what, is read when it goes."""
+        ...
+
+    def append_care_word(self, word: CareWord) -> None:
+        """Append what somebody said about a patient's care. There is no way to change or remove it."""
+        ...
+
+    def care_words(self, patient: str) -> tuple[CareWord, ...]:
+        """What was said about a patient's care, in order."""
         ...
 
     def append_decision(self, record: DecisionRecord) -> int:

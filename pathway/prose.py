@@ -27,6 +27,8 @@ def show(rule: Rule, cases: int) -> str:
     lines += ["When", *when(rule), f"then {then(rule)}"]
     if "closed-by" in raw:
         lines += ["", "Closed when", *closed_when(rule)]
+    if rule.overtaken_by:
+        lines += ["", "Overtaken, not done, by", *(f"  {name}: {why}" for name, why in rule.overtaken_by.items())]
     if rule.checklist:
         lines += ["", "Checklist", *(f"  - {id}" for id in rule.checklist)]
     if rule.lasts_through:
@@ -88,11 +90,22 @@ def then(rule: Rule) -> str:
     if rule.stratum is Stratum.RECOMMENDATION:
         return f"the outcome {rule.outcome} is possible; the hit order decides"
     if rule.due is not None:
-        due = next(p for p in rule.parameters.values() if p.id == (rule.document or {})["due"]["duration"])
-        number = f"{due.value} {due.unit} after {'it is asked for' if rule.due.after == 'asked' else rule.due.after}"
-        return f"task {rule.task} is open for the {rule.owner}, priority {rule.priority}, due {number}"
+        times = "".join(f", {word} {said}" for key, word in _TIMES.items() if (said := _time(rule, key)))
+        return f"task {rule.task} is open for the {rule.owner}, priority {rule.priority}{times}"
     asks = f", and asks: {rule.ask}" if rule.ask else ""
     return f"it is met; surely otherwise it is not met; else it is unknown{asks}"
+
+
+_TIMES: Final = {"start": "from", "due": "due", "expires": "at an end", "opens-within": "opened no later than"}
+
+
+def _time(rule: Rule, key: str) -> str:
+    """A time of an obligation in words: `14 d after cement`; empty where the rule does not say it."""
+    raw = (rule.document or {}).get(key)
+    if raw is None:
+        return ""
+    number = rule.parameters[raw["duration"]]
+    return f"{number.value} {number.unit} after {'it is asked for' if raw['after'] == 'asked' else raw['after']}"
 
 
 def _parameters(rule: Rule) -> list[str]:

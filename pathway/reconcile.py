@@ -3,91 +3,39 @@
 Level-triggered: run twice, late or after a crash, it comes to the same end.
 
 People win. A task that a person completed, declined, reassigned or commented on is never undone here, and what a
-person ended is not asked for again until its ground has gone and come back. An emergency is ended by people alone, and
-a new sign opens it anew.
+person ended is not asked for again until its ground has gone and come back, or a record contradicts it (`reopening`).
+An emergency is ended by people alone, and a new sign opens it anew: one of which none of its tasks ever told.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
-from pathway.obligations import Item, Obligation, State
+from pathway import calendar
+from pathway.canonical import instant
+from pathway.care import DIED
+from pathway.ground import NOTHING_MORE, Ground, outreach, silenced, withheld
+from pathway.lifecycle import first_status, reopened
+from pathway.obligations import Obligation, State
+from pathway.reopening import reason_to_reopen
+from pathway.settled import latest, settled
+from pathway.tasks import EXPIRED, ON_CALL, Task
 
-NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pathway.example/fhir/Task")
-ON_CALL: Final = "on-call"
-"""A task asked of this role is an emergency: neither evidence nor the clock ends it, whoever claims it."""
+UNASKED: Final = "the record no longer asks for this: whoever has it ends it"
+DOUBLE: Final = "asked for twice, by records that are of one thing: whoever has it ends it"
+_ALARM_UNASKED: Final = "the record no longer asks for this: a clinician closes it with an outcome"
+_ALARM_ANSWERED: Final = "the record speaks against it now: a clinician closes it with an outcome"
+_OURS: Final = frozenset({UNASKED, DOUBLE, _ALARM_UNASKED, _ALARM_ANSWERED})
+"""The reasons that stand on open tasks for as long as they hold; any other was said by people, or by a reopening."""
+AT_LEAST: Final = timedelta(hours=1)
+"""How long whoever is asked for a thing that is due within hours has at least, when the record of it comes late.
 
-ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error"})
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What somebody wrote on a task; `author` is their name and role."""
-
-    at: datetime
-    author: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task as it stands. `status` is a FHIR R4 task status; `lapsed` says that what asked for it has been gone
-    since it ended.
-
-    `owner` is the role that it is for; `holder` the account of who claimed or ended it. `by_person` says that a
-    person's word stands on it: they hold it, wrote on it or ended it. `outcome` is how a person ended it
-    (`pathway.people.OUTCOMES`). `items` is its checklist, as the record stood at the last decision.
-
-    `key` is episode, rule and occurrence and never holds a rule version: an upgrade of rules re-creates nothing.
-    """
-
-    key: str
-    patient: str
-    episode: str
-    rule: str
-    occurrence: int
-    code: str
-    title: str
-    status: str
-    priority: str
-    owner: str
-    due_at: datetime
-    anchor: str
-    focus: str
-    release: str
-    decision: str
-    authored_at: datetime
-    modified_at: datetime
-    levels: tuple[str, ...] = ()
-    why: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-    status_reason: str = ""
-    by_person: bool = False
-    lapsed: bool = False
-    emergency: bool = False
-    version: int = 1
-    holder: str = ""
-    holder_display: str = ""
-    held_at: datetime | None = None
-    outcome: str = ""
-    notes: tuple[Note, ...] = ()
-    ended_at: datetime | None = None
-    items: tuple[Item, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The FHIR id, the same for the same key on every machine."""
-        return str(uuid.uuid5(NAMESPACE, self.key))
-
-    @property
-    def ended(self) -> bool:
-        """Whether the task has reached an end of the state machine."""
-        return self.status in ENDED
+A project default of 2026-11-23, awaiting a clinician's sign-off.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,86 +47,189 @@ class Changes:
 
 
 def reconcile(
-    patient: str, wishes: Sequence[Obligation], tasks: Iterable[Task], decision: str, now: datetime
-) -> Changes:
+    patient: str, wishes: Sequence[Obligation], tasks: Iterable[Task], decision: str, now: datetime,
+    ground: Ground = NOTHING_MORE,
+) -> Changes:  # fmt: skip
     """The changes that bring the tasks of one patient to the desired state.
 
     Running it again on its own result changes nothing.
     """
-    latest: dict[str, Task] = {}
-    for task in sorted(tasks, key=lambda t: t.occurrence):
-        latest[f"{task.episode}/{task.rule}"] = task
+    groups: dict[str, list[Task]] = {}
+    for task in sorted(tasks, key=lambda t: (t.authored_at, t.occurrence, t.key)):
+        task = replace(task, lapsed=True) if task.key in ground.lifted else task
+        groups.setdefault(f"{ground.same.get(task.episode, task.episode)}/{task.rule}", []).append(task)
     created: list[Task] = []
     updated: list[Task] = []
+
+    def keep(task: Task, changed: Task) -> None:
+        if changed != task:
+            updated.append(_next(task, changed, decision, now))
+
     for wish in wishes:
-        task = latest.pop(wish.key, None)
-        if task is None or _may_ask_again(task, wish):
-            if wish.state is State.OPEN:
-                created.append(_new(patient, wish, 1 if task is None else task.occurrence + 1, decision, now))
+        own = groups.pop(wish.key, [])
+        task, others = settled(own)
+        for other in others:
+            keep(other, _beside(other, task, wish, ground))
+        if task is None or _may_ask_again(task, own, wish, ground):
+            if wish.state is State.OPEN and not withheld(wish, ground):
+                number = 1 + max((t.occurrence for t in own if t.episode == wish.episode), default=0)
+                created.append(_new(patient, wish, number, decision, now, ground.zone))
             continue
-        changed = _ended(task, wish) if wish.state is State.CLOSED else _refreshed(task, wish)
-        if changed != task:
-            updated.append(_next(task, changed, decision, now))
-    for task in latest.values():
-        changed = _unasked(task)
-        if changed != task:
-            updated.append(_next(task, changed, decision, now))
+        keep(task, _followed(task, wish, ground, now))
+    for key, own in groups.items():
+        for task in latest(own):
+            keep(task, _unwished(task, key, ground))
     return Changes(tuple(created), tuple(updated))
 
 
 def _next(task: Task, changed: Task, decision: str, now: datetime) -> Task:
     """The next version of a task, and when it ended, if it just did."""
-    ended_at = now if changed.ended and not task.ended else task.ended_at
+    ended_at = now if changed.ended and not task.ended else changed.ended_at
     return replace(changed, modified_at=now, decision=decision, version=task.version + 1, ended_at=ended_at)
 
 
-def _may_ask_again(task: Task, wish: Obligation) -> bool:
-    """What evidence ended may come back; what a person ended only after a lapse, an emergency also for a new sign."""
-    new_sign = task.emergency and bool(set(wish.sources) - set(task.sources))
-    return task.ended and wish.state is State.OPEN and (not task.by_person or task.lapsed or new_sign)
+def _may_ask_again(task: Task, own: Iterable[Task], wish: Obligation, ground: Ground) -> bool:
+    """What evidence ended may come back; what a person or the clock ended only after a lapse.
+
+    An emergency comes back for a new sign; what a record contradicts opens as the task that it was.
+    """
+    if not task.ended or wish.state is not State.OPEN or reason_to_reopen(task, wish, ground.withdrawn):
+        return False
+    new_sign = task.emergency and bool(_signs(wish.sources) - {source for one in own for source in one.sources})
+    return task.lapsed or new_sign or not (task.by_person or task.outcome == EXPIRED)
+
+
+def _signs(sources: Iterable[str]) -> set[str]:
+    """The records that may tell of danger: that a patient goes by another name now does not."""
+    return {source for source in sources if not source.startswith("Patient/")}
+
+
+def _followed(task: Task, wish: Obligation, ground: Ground, now: datetime) -> Task:
+    """A task as its wish would have it; what a death settles was not done."""
+    if outreach(task, ground):
+        return _dead(task, ground)
+    if wish.state is State.CLOSED:
+        return _lapsed(task, ground) if task.ended else _ended(task, wish, ground.zone)
+    reason = reason_to_reopen(task, wish, ground.withdrawn) if task.ended and not silenced(wish, ground) else ""
+    if reason:
+        return _again(task, wish, reason, ground.zone, now)
+    return _refreshed(task, wish, ground.zone)
+
+
+def _dead(task: Task, ground: Ground) -> Task:
+    reason = f"the patient died: {ground.died}"
+    return replace(
+        task, status="cancelled", outcome=DIED, status_reason=reason, evidence=(ground.died,), by_person=False
+    )
+
+
+def _lapsed(task: Task, ground: Ground) -> Task:
+    """An ended task whose ground has gone; that its patient died is no such sign, for it may be taken back."""
+    return task if ground.died else replace(task, lapsed=True)
+
+
+def _unwished(task: Task, key: str, ground: Ground) -> Task:
+    """A task of which no wish tells: its ground has gone, unless the patient died, or care ended."""
+    if outreach(task, ground):
+        return _dead(task, ground)
+    if task.ended:
+        return task if key in ground.resting else _lapsed(task, ground)
+    return _unasked(task)
 
 
 def _unasked(task: Task) -> Task:
-    """A task that nothing asks for any more: withdrawn, unless people hold or alone may end it."""
-    if task.ended:
-        return replace(task, lapsed=True)
+    """An open task that nothing asks for any more: withdrawn, unless people hold or alone may end it."""
     if task.emergency:
-        return replace(task, status_reason="the record no longer asks for this: a clinician closes it with an outcome")
+        return replace(task, status_reason=_ALARM_UNASKED)
     if task.by_person:
-        return replace(task, status_reason="the record no longer asks for this: whoever has it ends it")
+        return replace(task, status_reason=UNASKED)
     return replace(
         task, status="cancelled", status_reason="no longer needed: what asked for it has changed", lapsed=True
     )
 
 
-def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: datetime) -> Task:
+def _beside(other: Task, task: Task | None, wish: Obligation, ground: Ground) -> Task:
+    """What becomes of a task for a thing for which another counts."""
+    if outreach(other, ground):
+        return _dead(other, ground)
+    if other.ended:
+        return _lapsed(other, ground) if wish.state is State.CLOSED else other
+    return _joined(other, task)
+
+
+def _joined(double: Task, task: Task | None) -> Task:
+    """A second task for the same thing: ended for the first, unless somebody has it."""
+    if double.emergency or double.by_person or task is None:
+        return replace(double, status_reason=DOUBLE)
+    return replace(double, status="cancelled", status_reason=f"one and the same as Task/{task.id}", lapsed=True)
+
+
+def _new(patient: str, wish: Obligation, occurrence: int, decision: str, now: datetime, zone: ZoneInfo) -> Task:
+    start, due, expires = _period(wish, zone)
+    due, why = _in_time(wish, due, now)
     return Task(
         key=f"{wish.key}/{occurrence}", patient=patient, episode=wish.episode, rule=wish.rule,
-        occurrence=occurrence, code=wish.code, title=wish.title, status="requested", priority=wish.priority,
-        owner=wish.owner, due_at=wish.due_at, anchor=wish.anchor, focus=wish.focus, release=wish.release,
-        decision=decision, authored_at=now, modified_at=now, levels=wish.levels, why=wish.why, sources=wish.sources,
-        emergency=wish.owner == ON_CALL, items=wish.items,
+        occurrence=occurrence, code=wish.code, title=wish.title, status=first_status(start, now),
+        priority=wish.priority, owner=wish.owner, due_at=due, anchor=wish.anchor, focus=wish.focus,
+        release=wish.release, decision=decision, authored_at=now, modified_at=now, levels=wish.levels, why=why,
+        sources=wish.sources, emergency=wish.owner == ON_CALL, items=wish.items, start_at=start, expires_at=expires,
     )  # fmt: skip
 
 
-def _ended(task: Task, wish: Obligation) -> Task:
-    """Evidence completes an open task, but no emergency; what has ended stays as it ended."""
-    if task.ended:
-        return replace(task, lapsed=True)
+def _period(wish: Obligation, zone: ZoneInfo) -> tuple[datetime | None, datetime, datetime | None]:
+    """When a task begins, is due and expires: instants, or where it is counted in days the facility's days."""
+    if not wish.by_day:
+        return wish.start_at, wish.due_at, wish.expires_at
+    start = wish.start_at and calendar.begin_of(wish.anchor_at, wish.start_at, zone)
+    expires = wish.expires_at and calendar.end_of(wish.anchor_at, wish.expires_at, zone)
+    return start, calendar.end_of(wish.anchor_at, wish.due_at, zone), expires
+
+
+def _in_time(wish: Obligation, due: datetime, asked_at: datetime) -> tuple[datetime, tuple[str, ...]]:
+    """When a task is due that was asked at an instant, and why: none that is counted in hours is overdue from birth."""
+    if wish.by_day or wish.anchor == "asked" or due >= asked_at + AT_LEAST:
+        return due, wish.why
+    return asked_at + AT_LEAST, (*wish.why, f"Arrived late: it was due at {instant(due)}")
+
+
+def _ended(task: Task, wish: Obligation, zone: ZoneInfo) -> Task:
+    """Evidence completes an open task, but no emergency.
+
+    Records of which a person said that they do not settle it, settle it only together with a new one.
+    """
     if task.emergency:
-        return replace(task, status_reason="the record speaks against it now: a clinician closes it with an outcome")
+        return replace(task, status_reason=_ALARM_ANSWERED)
+    if task.disputed and not set(wish.evidence) - set(task.disputed):
+        return _refreshed(task, wish, zone)
+    if wish.overtaken:
+        reason = f"overtaken: {wish.overtaken}"
+        return replace(
+            task, status="cancelled", evidence=wish.evidence, status_reason=reason, lapsed=True, by_person=False
+        )
     return replace(
         task, status="completed", evidence=wish.evidence, status_reason="closed by evidence", lapsed=True,
         by_person=False, items=wish.items,
     )  # fmt: skip
 
 
-def _refreshed(task: Task, wish: Obligation) -> Task:
-    """Reasons, levels and checklist follow the facts; owner, status and notes are people's; an asked-for date stays."""
+def _again(task: Task, wish: Obligation, reason: str, zone: ZoneInfo, now: datetime) -> Task:
+    """An ended task, opened again as the facts stand now. Where its clock began with the task, it begins anew."""
+    start, due, expires = _period(wish, zone)
+    period = {"start_at": start, "due_at": due, "expires_at": expires} if wish.anchor == "asked" else {}
+    open_again = reopened(replace(task, by_person=bool(task.notes), **period), now, reason)
+    return _refreshed(open_again, wish, zone)
+
+
+def _refreshed(task: Task, wish: Obligation, zone: ZoneInfo) -> Task:
+    """Reasons, levels and checklist follow the facts; owner, status and notes are people's; asked-for dates stay."""
     if task.ended:
         return task
-    due = task.due_at if wish.anchor == "asked" else wish.due_at
+    start, due, expires = _period(wish, zone)
+    due, why = _in_time(wish, due, task.authored_at)
+    if wish.anchor == "asked":
+        start, due, expires = task.start_at, task.due_at, task.expires_at
     return replace(
-        task, title=wish.title, priority=wish.priority, due_at=due, levels=wish.levels, why=wish.why,
-        sources=wish.sources, focus=wish.focus, status_reason="", items=wish.items,
+        task, title=wish.title, priority=wish.priority, start_at=start, due_at=due, expires_at=expires,
+        levels=wish.levels, why=why, sources=wish.sources, focus=wish.focus, items=wish.items,
+        status_reason="" if task.status_reason in _OURS else task.status_reason,
     )  # fmt: skip

@@ -24,15 +24,23 @@ VOCABULARY: Final = "vocabulary"
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a task is due: a time after an event (`asked`, `onset` or `cement`), in seconds."""
+    """A time after an event (`asked`, `onset` or `cement`), in seconds; `by_day` says that it was written in days."""
 
     after: str
     seconds: int
+    by_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of any stratum; what does not belong to its stratum is empty."""
+    """One rule of any stratum; what does not belong to its stratum is empty.
+
+    `overtaken_by` are the data of `closed_by` by which nothing was done, each with the reason in words: where it does
+    not hold without them, the task has been overtaken.
+
+    The period of an obligation runs from `start` to `expires`. It opens before `opens_within`, or else while it has not
+    expired; a task that stands by then stays for whoever has it.
+    """
 
     id: str
     title: str
@@ -48,8 +56,12 @@ class Rule:
     per: str = ""
     task: str = ""
     checklist: tuple[str, ...] = ()
+    start: Due | None = None
     due: Due | None = None
+    expires: Due | None = None
+    opens_within: Due | None = None
     closed_by: Condition | None = None
+    overtaken_by: Mapping[str, str] = field(default_factory=dict[str, str])
     lasts_through: tuple[str, ...] = ()
     owner: str = ""
     priority: str = ""
@@ -247,16 +259,18 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum], lists: Lists | Non
     stratum = Stratum(raw["stratum"])
     parameters = {key: forms.parameter(key, body, where) for key, body in raw.get("parameters", {}).items()}
     reader = Reader(names, parameters, where, lists or {})
-    due = raw.get("due")
+    times = {key: _time(key, raw[key], parameters, where) for key in _TIMES if key in raw}
+    _check_times(times, where)
     return Rule(
         id=where, title=raw["title"], stratum=stratum, scope=Scope(raw["scope"]), when=reader.read(raw["when"]),
         say=raw["say"], parameters=parameters, lists=_lists_of(raw["when"], lists or {}),
         role=raw.get("role", ""), ask=raw.get("ask", ""),
         outcome=raw.get("outcome", ""), per=raw.get("per", ""), task=raw.get("task", ""),
         checklist=tuple(raw.get("checklist", ())),
-        due=_due(due, parameters, where) if due else None,
+        start=times.get("start"), due=times.get("due"), expires=times.get("expires"),
+        opens_within=times.get("opens-within"),
         closed_by=reader.read(raw["closed-by"]) if "closed-by" in raw else None,
-        lasts_through=tuple(raw.get("lasts-through", ())),
+        overtaken_by=raw.get("overtaken-by", {}), lasts_through=tuple(raw.get("lasts-through", ())),
         owner=raw.get("owner", ""), priority=raw.get("priority", ""), document=raw,
     )  # fmt: skip
 
@@ -274,17 +288,35 @@ def _lists_of(raw: Any, lists: Lists) -> Lists:
     return found | ({name: lists[name]} if name in lists else {})
 
 
-def _due(raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str) -> Due:
+_TIMES: Final = ("start", "due", "expires", "opens-within")
+
+
+def _time(key: str, raw: Mapping[str, Any], parameters: Mapping[str, Parameter], where: str) -> Due:
     if raw.get("after") not in ("asked", "onset", "cement") or raw.get("duration") not in parameters:
         raise RuleBookError(
-            "due names no event or no declared duration",
+            f"{key} names no event or no declared duration",
             where=where,
             fix="after: asked | onset | cement; duration: a parameter",
         )
     duration = parameters[raw["duration"]]
     if duration.unit not in SECONDS:
         raise RuleBookError(f"{duration.id!r} is no duration", where=where, fix=f"Units of time: {', '.join(SECONDS)}")
-    return Due(raw["after"], duration.seconds)
+    return Due(raw["after"], duration.seconds, by_day=SECONDS[duration.unit] >= SECONDS["d"])
+
+
+def _check_times(times: Mapping[str, Due], where: str) -> None:
+    """A period is counted in one way, from one event, and its ends stand in their order."""
+    period = [times[key] for key in ("start", "due", "expires") if key in times]
+    if len({one.by_day for one in period}) > 1:
+        raise RuleBookError("the period is counted in days and in hours", where=where, fix="Use days, or hours, alone")
+    if len({one.after for one in period}) > 1:
+        raise RuleBookError("the period counts from two events", where=where, fix="Count from the same event")
+    if [one.seconds for one in period] != sorted(one.seconds for one in period):
+        raise RuleBookError("the period is out of order", where=where, fix="Put start, due and expires in their order")
+    bound = times.get("opens-within")
+    if bound is not None and (bound.after == "asked" or "expires" in times):
+        fix = "Count it from onset or cement, or say when the task expires"
+        raise RuleBookError("opens-within bounds nothing", where=where, fix=fix)
 
 
 def _check_whole(rule_set: RuleSet) -> None:
@@ -324,6 +356,9 @@ def _check_whole(rule_set: RuleSet) -> None:
         strange = [outcome for outcome in rule.lasts_through if outcome not in outcomes]
         if strange:
             raise RuleBookError(f"{strange[0]!r} is no outcome", where=rule.id, fix="Mend lasts-through")
+        read = {leaf.datum.id for leaf in leaves(rule.closed_by)} if rule.closed_by else set[str]()
+        if unread := [name for name in rule.overtaken_by if name not in read]:
+            raise RuleBookError(f"closed-by does not read {unread[0]!r}", where=rule.id, fix="Mend overtaken-by")
     if outcomes != set(rule_set.hit_order) or not rule_set.refusals <= outcomes:
         raise RuleBookError(
             "hit order, refusals and rules name different outcomes", where=where, fix="One rule or more per outcome"

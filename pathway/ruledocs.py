@@ -223,6 +223,8 @@ def _datum(
         yield f"- send: Observation `finding#{datum.id}`: {_plain(codes[datum.id])}"
     yield f"- a recorded no: {_plain(datum.negative)}"
     yield f"- several sources: {_plain(datum.combine)}"
+    if datum.progress:
+        yield "- a lesser value is a step on the way: it speaks against nothing"
     asked = book.vocabulary.asks[datum.ask].say if datum.ask else "the rule that reads it says how, or nobody is asked"
     yield f"- while missing: {_plain(asked)}"
     chosen = [one.id for one in book.sets.values() if datum.id in one.applies_to]

@@ -55,7 +55,8 @@ class Datum:
     """One declared datum.
 
     `lo` and `hi` bound what is plausible, in `unit` (UCUM); `places` are the decimal places kept; `values` are the
-    codes of a `code` datum, in order.
+    codes of a `code` datum, in order. Of a datum in `progress` a lesser value is a step on the way: what has not been
+    done yet speaks against nothing.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Datum:
     hi: Decimal | None = None
     places: int = 0
     ask: str = ""
+    progress: bool = False
 
     def scaled(self, value: Decimal | int) -> int:
         """A numeric value as the integer that the engine compares; raises ValueError if digits would be lost."""
@@ -154,7 +156,8 @@ class Vocabulary:
 
 
 _KEYS: Final = (
-    "title", "type", "scope", "unit", "values", "range", "places", "found", "negative", "combine", "ask",
+    "title", "type", "scope", "unit", "values", "range", "places", "found", "negative", "combine", "progress",
+    "ask",
 )  # fmt: skip
 _NEEDED: Final = ("title", "type", "scope", "found", "negative", "combine")
 
@@ -183,5 +186,5 @@ def _datum(key: str, body: Mapping[str, Any], place: str) -> Datum:
         id=key, title=body["title"], kind=kind, scope=scope, found=body["found"], negative=body["negative"],
         combine=body["combine"], unit=str(body.get("unit", "")), values=tuple(body.get("values", ())),
         lo=lo if "range" in body else None, hi=hi if "range" in body else None,
-        places=int(body.get("places", 0)), ask=body.get("ask", ""),
+        places=int(body.get("places", 0)), ask=body.get("ask", ""), progress=bool(body.get("progress", False)),
     )  # fmt: skip

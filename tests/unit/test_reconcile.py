@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pathway.obligations import Obligation, State, merge
-from pathway.reconcile import Changes, Task, reconcile
+from pathway.reconcile import Changes, reconcile
+from pathway.tasks import Task
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def test_every_open_wish_ends_with_exactly_one_open_task(history: list[list[Obli
 
 def test_a_wish_becomes_one_task_with_its_reasons() -> None:
     (task,) = run([wish()], [])
-    assert (task.status, task.key, task.why, task.owner) == ("requested", "e/r/1", ("because",), "nurse")
+    assert (task.status, task.key, task.why, task.owner) == ("ready", "e/r/1", ("because",), "nurse")
 
 
 def test_evidence_completes_a_task_and_says_which() -> None:
@@ -76,7 +77,7 @@ def test_what_is_no_longer_wanted_is_cancelled_with_a_reason() -> None:
 
 def test_what_comes_back_is_a_new_occurrence_and_the_old_one_stays_as_it_ended() -> None:
     tasks = run([wish()], run([wish(state=State.CLOSED)], run([wish()], [])))
-    assert {t.key: t.status for t in tasks} == {"e/r/1": "completed", "e/r/2": "requested"}
+    assert {t.key: t.status for t in tasks} == {"e/r/1": "completed", "e/r/2": "ready"}
 
 
 @pytest.mark.parametrize("status", ["completed", "rejected", "cancelled", "failed"])
@@ -147,7 +148,7 @@ def test_an_emergency_is_ended_by_people_alone_whoever_has_claimed_it() -> None:
     claimed = replace(task, owner="practitioner-7")
     (unasked,) = run([], [claimed])
     (answered,) = run([wish(owner="on-call", state=State.CLOSED)], [claimed])
-    assert (unasked.status, answered.status) == ("requested", "requested")
+    assert (unasked.status, answered.status) == ("ready", "ready")
     assert "a clinician closes it" in unasked.status_reason
     assert "a clinician closes it" in answered.status_reason
 
@@ -157,11 +158,11 @@ def test_an_emergency_that_a_person_closed_comes_back_for_a_new_sign_only() -> N
     closed = replace(task, status="completed", by_person=True)
     assert run([wish(owner="on-call", sources=("Observation/1",))], [closed]) == [closed]
     after = run([wish(owner="on-call", sources=("Observation/1", "Observation/2"))], [closed])
-    assert [t.status for t in after] == ["completed", "requested"]
+    assert [t.status for t in after] == ["completed", "ready"]
 
 
 def test_what_a_person_ended_comes_back_after_its_ground_has_gone_and_returned() -> None:
     (task,) = run([wish()], [])
     ended = replace(task, status="rejected", by_person=True)
     gone = run([], [ended])
-    assert [t.status for t in run([wish()], gone)] == ["rejected", "requested"]
+    assert [t.status for t in run([wish()], gone)] == ["rejected", "ready"]

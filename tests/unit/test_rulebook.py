@@ -97,7 +97,7 @@ MISREAD = [
     (HEADER, "refusals:", "refusal:"),
     (HEADER, "hit-order:", "hitorder:"),
     (HEADER, "status: draft", "status: activ"),
-    (HEADER, "version: 0.3.0", "version: 1.0"),
+    (HEADER, "version: 0.4.0", "version: 1.0"),
 ]
 """Slips that would be read as something else."""
 

@@ -1,0 +1,209 @@
+"""Deciding on a stored patient: from the chart to the tasks, in one open transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pathway.canonical import parse
+from pathway.care import lifted, still_owed
+from pathway.case import Case
+from pathway.chart import ChartResource, SetAside, manifest
+from pathway.clockwork import PACE, Pace, set_going
+from pathway.decide import decide, obligations_of
+from pathway.decisions import Decision, DecisionRecord
+from pathway.episodes import Episode, joined, person_episode, person_episode_id
+from pathway.ground import UTC, Ground
+from pathway.history import record_event
+from pathway.horizon import next_change
+from pathway.keeping import keep_task
+from pathway.leases import RulesInForce
+from pathway.logbook import append, enveloped
+from pathway.obligations import Obligation
+from pathway.ports import Clock, FactBuilder, Ledger
+from pathway.reconcile import Changes, reconcile
+from pathway.rulebook import RuleSet
+from pathway.tasks import Task
+
+DECEASED: Final = "deceased"
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What came of deciding: the decision that the tasks follow now, and the tasks that changed."""
+
+    record: DecisionRecord
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a decision, through which door, and under which id it is logged."""
+
+    id: str
+    trigger: str
+    actor: str
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Decides on stored patients and brings their tasks to the desired state.
+
+    `acting` is the clinical rule set whose obligations become tasks; empty, those of every one do. Episodes that were
+    over before `live_from` make no task but emergencies, what presses, and what rests on a record from after.
+    `channels` are what others are told by (`keeping`).
+    """
+
+    facts: FactBuilder
+    rules: RulesInForce
+    clock: Clock
+    acting: str = ""
+    zone: ZoneInfo = UTC
+    live_from: datetime | None = None
+    pace: Pace = PACE
+    channels: frozenset[str] = frozenset()
+
+    def decide(self, ledger: Ledger, patient: str, asked: Asked) -> Decided:
+        """Decide on a patient, log it, and bring the tasks to the desired state. Hold the patient before."""
+        found = self._find(ledger, patient, asked)
+        return self._keep(ledger, patient, asked, found)
+
+    def decide_again(self, ledger: Ledger, patient: str, asked: Asked) -> Decided | None:
+        """Decide because time went by; None, with nothing logged, if that changes no outcome and moves no task.
+
+        Either way it is noted when time may change something next. Otherwise as `decide`.
+        """
+        found = self._find(ledger, patient, asked)
+        last = ledger.head(patient).decision
+        if last and concluded(parse(ledger.decision(last).body)) == concluded(found.decision.body) and found.at_rest:
+            ledger.mark_decided(patient, found.version, found.recheck_at)
+            return None
+        return self._keep(ledger, patient, asked, found)
+
+    def _find(self, ledger: Ledger, patient: str, asked: Asked) -> _Found:
+        now, version = self.clock.now(), ledger.head(patient).chart_version
+        tasks, chart, stored = ledger.tasks(patient), ledger.chart(patient), ledger.episodes(patient)
+        case = self.facts.build(patient, chart, now, stored, (), asked.set_aside)
+        same = turned_out(stored, case.episodes, ledger.keys_of(patient))
+        case = replace(case, standing=standing(tasks, same))
+        with self.rules.lease(now) as armed:
+            case = armed.sees(case)
+            decision = decide(case, armed.machines, armed.not_run, acting=self.acting)
+        wishes = obligations_of(decision.body)
+        words = ledger.care_words(patient)
+        owed = still_owed(wishes, words, same, chart)
+        own = spoken_for(tasks, owed, armed.rule_sets, same)
+        resting = frozenset(wish.key for wish in wishes) - {wish.key for wish in owed}
+        ground = replace(self._ground(case, same), resting=resting, lifted=lifted(tasks, words, same))
+        changes = reconcile(patient, owed, own, asked.id, now, ground)
+        return _Found(
+            version,
+            case,
+            chart,
+            tasks,
+            decision,
+            armed.rule_sets,
+            changes,
+            next_change(case, armed.rule_sets, self.zone),
+        )
+
+    def _ground(self, case: Case, same: Mapping[str, str]) -> Ground:
+        """What the record says beside the wishes."""
+        death = case.person.facts.get(DECEASED)
+        died = next(iter(death.sources), "") if death is not None and death.value is True else ""
+        return Ground(
+            withdrawn=frozenset(case.withdrawn), died=died, before_us=over_before(case.episodes, self.live_from),
+            recent=recent(case, self.live_from), same=same, zone=self.zone,
+        )  # fmt: skip
+
+    def _keep(self, ledger: Ledger, patient: str, asked: Asked, found: _Found) -> Decided:
+        now = self.clock.now()
+        ledger.keep_bytes(manifest(found.chart))
+        record = enveloped(found.case, found.decision, now, asked.trigger, asked.actor, id=asked.id)
+        append(ledger, record, found.rule_sets)
+        ledger.save_episodes(patient, found.case.episodes)
+        person = person_episode(patient, now)
+        if any(task.episode == person.id for task in found.changes.created):
+            ledger.save_episodes(patient, [person])
+        known = {task.key: task for task in found.tasks}
+        for task in (*found.changes.created, *found.changes.updated):
+            before, after = known.get(task.key), set_going(known.get(task.key), task, self.pace, now)
+            keep_task(ledger, before, after, record_event(before, after), self.channels, now)
+        ledger.mark_decided(patient, found.version, found.recheck_at, record.id)
+        return Decided(record, found.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What deciding found, before any of it is stored."""
+
+    version: int
+    case: Case
+    chart: Sequence[ChartResource]
+    tasks: Sequence[Task]
+    decision: Decision
+    rule_sets: Sequence[RuleSet]
+    changes: Changes
+    recheck_at: datetime | None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no task is made, ended or opened again; words that follow the facts are no move."""
+        ended = {task.key: task.ended for task in self.tasks}
+        return not self.changes.created and all(ended[task.key] is task.ended for task in self.changes.updated)
+
+
+def concluded(body: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """What a decision comes to: the outcome of each level under each policy, and what ought to be open or closed."""
+    levels = [("level", row["level"], row["episode"], row["policy"], row["outcome"]) for row in body["levels"]]
+    wishes = [("wish", row["episode"], row["rule"], row["state"]) for row in body["obligations"]]
+    return tuple(sorted([*levels, *wishes]))
+
+
+def over_before(episodes: Sequence[Episode], live_from: datetime | None) -> frozenset[str]:
+    """The episodes that were over when the service went live: nothing was recorded of them since."""
+    over = (e.id for e in episodes if live_from is not None and max(e.onset_at, e.last_at) < live_from)
+    return frozenset(over)
+
+
+def recent(case: Case, live_from: datetime | None) -> frozenset[str]:
+    """The records that are of the time since the service went live."""
+    return frozenset(name for name, at in case.dated.items() if live_from is not None and at >= live_from)
+
+
+def turned_out(stored: Sequence[Episode], seen: Sequence[Episode], keys: Sequence[str]) -> dict[str, str]:
+    """The episodes that turned out to be another, each with that one: of fractures, procedures, and merged persons."""
+    own, *others = (person_episode_id(key) for key in keys)
+    return joined(stored, seen) | dict.fromkeys(others, own)
+
+
+def standing(tasks: Sequence[Task], same: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The obligations that stand open as tasks, as `decide` is told of them; `same` as in `reconcile.Ground`."""
+    ids = same or {}
+    return tuple(sorted({f"{ids.get(task.episode, task.episode)}/{task.rule}" for task in tasks if not task.ended}))
+
+
+def spoken_for(
+    tasks: Sequence[Task], wishes: Sequence[Obligation], rule_sets: Sequence[RuleSet], same: Mapping[str, str]
+) -> tuple[Task, ...]:
+    """The tasks that a decision says something about.
+
+    A rule that is switched off, or whose rule set did not decide, asks for nothing and withdraws nothing: its tasks
+    stay as they are, people's to end.
+    """
+    wished = {wish.key for wish in wishes}
+    ran = {rule_set.id for rule_set in rule_sets}
+    judged = {rule.id for rule_set in rule_sets for rule in rule_set.obligations}
+    off = {rule for rule_set in rule_sets for rule in rule_set.site.get("off", {})} - judged
+
+    def silent(task: Task) -> bool:
+        return task.rule in off or (task.rule not in judged and task.rule_set not in ran)
+
+    return tuple(
+        task for task in tasks
+        if f"{same.get(task.episode, task.episode)}/{task.rule}" in wished or not silent(task)
+    )  # fmt: skip
