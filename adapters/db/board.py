@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, select, text, update
 
 from adapters.db import tables
 from adapters.db.rows import Rows
@@ -14,13 +15,19 @@ from pathway.canonical import instant, parse_instant
 from pathway.episodes import Episode
 from pathway.errors import ChartMovedError, NotFoundError
 from pathway.obligations import Item
-from pathway.reconcile import Note, Task
+from pathway.ports import DueTask
+from pathway.tasks import Attempt, Note, Task
 
 _EPISODE = tables.episode.c
 _TASK = tables.task.c
 _COLUMNS: Final = ("key", "patient", "episode", "decision", "status", "due_at", "version")
-_INSTANTS: Final = ("authored_at", "modified_at", "held_at", "ended_at")
-_LISTS: Final = ("levels", "why", "sources", "evidence")
+_INSTANTS: Final = (
+    "authored_at", "modified_at", "held_at", "ended_at", "start_at", "expires_at", "returns_at", "escalate_at",
+    "acknowledged_at",
+)  # fmt: skip
+_LISTS: Final = ("levels", "why", "sources", "evidence", "disputed")
+_KNOWN: Final = {kind: frozenset(field.name for field in fields(kind)) for kind in (Task, Item)}
+_EMERGENCY: Final = text("emergency"), text("NOT emergency")  # as the index on the first has it, on both databases
 
 
 class Board(Rows):
@@ -62,6 +69,21 @@ class Board(Rows):
             raise NotFoundError("there is no such task", where=f"Task/{id}")
         return found[0]
 
+    def due_tasks(self, now: datetime, limit: int) -> tuple[DueTask, ...]:
+        """The tasks for which the clock has something to do by an instant: emergencies, then the longest waiting."""
+        query = select(_TASK.id, _TASK.patient, _TASK.version).where(_TASK.wake_at.is_not(None), _TASK.wake_at <= now)
+        query = query.order_by(_TASK.wake_at, _TASK.key)
+        found: list[DueTask] = []
+        for kind in _EMERGENCY:
+            if len(found) < limit:
+                rows = self._connection.execute(query.where(kind).limit(limit - len(found)))
+                found += [DueTask(row.id, row.patient, row.version) for row in rows]
+        return tuple(found)
+
+    def rest_task(self, id: str, until: datetime) -> None:
+        """Let a task wait that the clock could not move: its row alone says so, until the task is next stored."""
+        self._connection.execute(update(tables.task).where(_TASK.id == id).values(wake_at=until))
+
     def save_task(self, task: Task, expect_version: int) -> None:
         """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one.
 
@@ -89,14 +111,32 @@ def _to_row(task: Task) -> dict[str, Any]:
     columns = {name: body.pop(name) for name in _COLUMNS}
     body.update((name, body[name] and instant(body[name])) for name in _INSTANTS)
     body["notes"] = [note | {"at": instant(note["at"])} for note in body["notes"]]
-    return {**columns, "id": task.id, "body": body}
+    body["attempts"] = [_attempt_to_row(attempt) for attempt in body["attempts"]]
+    return {**columns, "id": task.id, "wake_at": task.wake_at, "emergency": task.emergency, "body": body}
+
+
+def _attempt_to_row(attempt: dict[str, Any]) -> dict[str, Any]:
+    return attempt | {"at": instant(attempt["at"]), "next_at": attempt["next_at"] and instant(attempt["next_at"])}
+
+
+def _to_attempt(row: dict[str, Any]) -> Attempt:
+    next_at = row["next_at"] and parse_instant(row["next_at"])
+    return Attempt(parse_instant(row["at"]), row["author"], row["channel"], row["outcome"], next_at)
 
 
 def _to_task(row: Row[Any]) -> Task:
-    """What an older version of the service stored lacks what is new; the defaults of Task stand for it."""
+    """What an older version of the service stored lacks what is new; the defaults of Task stand for it.
+
+    What a newer one stored, while both run, says more than this one knows: that is left unread.
+    """
     body = dict(row.body)
     body.update((name, parse_instant(body[name])) for name in _INSTANTS if body.get(name))
-    body.update((name, tuple(body[name])) for name in _LISTS)
+    body.update((name, tuple(body.get(name, ()))) for name in _LISTS)
     body["notes"] = tuple(Note(parse_instant(n["at"]), n["author"], n["text"]) for n in body.get("notes", ()))
-    body["items"] = tuple(Item(**item) for item in body.get("items", ()))
-    return Task(**{name: getattr(row, name) for name in _COLUMNS}, **body)
+    body["items"] = tuple(Item(**_known(Item, item)) for item in body.get("items", ()))
+    body["attempts"] = tuple(_to_attempt(attempt) for attempt in body.get("attempts", ()))
+    return Task(**{name: getattr(row, name) for name in _COLUMNS}, **_known(Task, body))
+
+
+def _known(kind: type[Task | Item], stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in stored.items() if name in _KNOWN[kind]}

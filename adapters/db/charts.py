@@ -1,4 +1,4 @@
-"""Charts: every version of every resource, which one is current, and how far a patient is decided."""
+"""Charts: every version of every resource, and which one is current."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sqlalchemy import Row, bindparam, insert, select, update
 
 from adapters.db import tables
 from adapters.db.deliveries import Deliveries
+from adapters.db.heads import Heads
 from adapters.fhir import strict_json
 from pathway.canonical import parse_instant
 from pathway.canonical import sha256 as hash_of
-from pathway.chart import ChartResource
-from pathway.errors import ChartMovedError
+from pathway.chart import ChartResource, patient_id
 from pathway.ports import Stored
 
 _HEAD = tables.patient_head.c
@@ -28,7 +28,7 @@ _KNOWN: Final = select(_VERSION.sha256, _VERSION.last_updated, _VERSION.is_curre
 _RETIRE: Final = update(tables.resource_version).where(*_SAME, _VERSION.is_current).values(is_current=False)
 
 
-class Charts(Deliveries):
+class Charts(Deliveries, Heads):
     """The chart part of a ledger (`pathway.ports.Ledger`)."""
 
     def put_resource(self, patient: str, resource: ChartResource, body: bytes) -> Stored:
@@ -57,18 +57,24 @@ class Charts(Deliveries):
         if late:
             return Stored.OLDER
         head = {"patient": patient, "chart_version": 1, "decided_version": 0}
-        self._put(tables.patient_head, head, chart_version=_HEAD.chart_version + 1)
+        self._put(tables.patient_head, head, chart_version=_HEAD.chart_version + 1, recheck_at=None)
         return Stored.CHANGED if known else Stored.NEW
 
     def chart(self, patient: str) -> tuple[ChartResource, ...]:
-        """The current version of every resource of a chart, ordered by type and id."""
+        """The current version of every resource of a chart, ordered by type and id.
+
+        A chart that another was merged into holds that one's resources as well, where it has none of its own by that
+        name; of several Patients only its own, if that came.
+        """
+        keys = self.keys_of(patient)
         query = (
             select(tables.resource_version, tables.payload.c.body)
             .join_from(tables.resource_version, tables.payload)
-            .where(_VERSION.patient == patient, _VERSION.is_current)
+            .where(_VERSION.patient.in_(keys), _VERSION.is_current)
             .order_by(_VERSION.type, _VERSION.fhir_id)
         )
-        return tuple(_parsed(row) for row in self._connection.execute(query))
+        rows = self._connection.execute(query).all()
+        return tuple(_parsed(row) for row in (rows if len(keys) == 1 else _one_person(rows, keys)))
 
     def resources(self, type: str, patients: Sequence[str]) -> tuple[tuple[str, ChartResource], ...]:
         """The current resources of one type in several charts, each with its patient, by patient and id."""
@@ -79,26 +85,6 @@ class Charts(Deliveries):
             .order_by(_VERSION.patient, _VERSION.fhir_id)
         )
         return tuple((row.patient, _parsed(row)) for row in self._connection.execute(query))
-
-    def patients(self) -> tuple[str, ...]:
-        """All patient keys, sorted."""
-        return tuple(self._connection.scalars(select(_HEAD.patient).order_by(_HEAD.patient)))
-
-    def chart_version(self, patient: str) -> int:
-        """How often the chart has changed; 0 for a patient that nothing is stored of."""
-        return self._connection.scalar(select(_HEAD.chart_version).where(_HEAD.patient == patient)) or 0
-
-    def mark_decided(self, patient: str, chart_version: int) -> None:
-        """Note that tasks follow the chart as of that version; ChartMovedError if it has moved on."""
-        self.hold(patient)
-        self._insert_new(tables.patient_head, {"patient": patient, "chart_version": 0, "decided_version": 0})
-        marked = self._connection.execute(
-            update(tables.patient_head)
-            .where(_HEAD.patient == patient, _HEAD.chart_version == chart_version)
-            .values(decided_version=chart_version)
-        )
-        if marked.rowcount == 0:
-            raise ChartMovedError("the chart changed while it was decided on", fix="Decide again")
 
     def _add(self, patient: str, resource: ChartResource, *, seq: int, updated: datetime | None, current: bool) -> None:
         row = {
@@ -113,6 +99,15 @@ class Charts(Deliveries):
             "is_current": current,
         }
         self._connection.execute(insert(tables.resource_version), row)
+
+
+def _one_person(rows: Sequence[Row[Any]], keys: Sequence[str]) -> list[Row[Any]]:
+    """Each resource once, as the first key that has it holds it; one Patient alone, the first key's if there is one."""
+    kept = {(row.type, row.fhir_id): row for row in sorted(rows, key=lambda row: keys.index(row.patient), reverse=True)}
+    people = [name for name in kept if name[0] == "Patient"]
+    ids = [patient_id(key) for key in keys]
+    people.sort(key=lambda name: (ids.index(name[1]) if name[1] in ids else len(ids), name))
+    return [kept[name] for name in sorted(kept) if name not in people[1:]]
 
 
 def _parsed(row: Row[Any]) -> ChartResource:

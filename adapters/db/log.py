@@ -7,7 +7,7 @@ from dataclasses import asdict
 from sqlalchemy import insert, select
 
 from adapters.db import tables
-from adapters.db.rows import Rows
+from adapters.db.merges import Merges
 from pathway.decisions import DecisionRecord
 from pathway.errors import NotFoundError
 
@@ -15,7 +15,7 @@ _DECISION = tables.decision.c
 _RELEASE = tables.release.c
 
 
-class Log(Rows):
+class Log(Merges):
     """The append-only part of a ledger (`pathway.ports.Ledger`)."""
 
     def append_decision(self, record: DecisionRecord) -> int:
@@ -35,8 +35,8 @@ class Log(Rows):
         return DecisionRecord(**row._mapping)
 
     def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:
-        """The latest decisions about a patient, newest first."""
-        query = select(tables.decision).where(_DECISION.patient == patient)
+        """The latest decisions about a patient, newest first, those from before a merge too."""
+        query = select(tables.decision).where(_DECISION.patient.in_(self.keys_of(patient)))
         rows = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(limit))
         return tuple(DecisionRecord(**row._mapping) for row in rows)
 

@@ -26,6 +26,14 @@ RIGHTS: Final = {
     "account": _CHANGE,
     "session": _REMOVE,
     "sign_in_attempt": _REMOVE,
+    "outbox": _CHANGE,
+    "breaker": _CHANGE,
+    "mark": _CHANGE,
+    "job": _REMOVE,
+    "job_part": _REMOVE,
+    "unread": _CHANGE,
+    "merge": _CHANGE,
+    "care_word": _APPEND,
 }
 
 

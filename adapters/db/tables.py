@@ -1,11 +1,11 @@
-"""The tables. Migrations make them; a test holds both together.
+"""The tables of charts, decisions, tasks and people; those of work to be done stand in `queues`.
 
-References between rows that a caller may write in any order are checked at COMMIT (deferred).
+Migrations make them; a test holds both together. References between rows that a caller may write in any order are
+checked at COMMIT (deferred).
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -14,79 +14,27 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
-    ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
-    String,
     Table,
-    TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
-from sqlalchemy.types import TypeEngine
 
-
-class Instant(TypeDecorator[datetime]):
-    """An instant: a datetime with a zone going in (TypeError without one), in UTC coming out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """UTC, because SQLite stores the clock's digits and drops the zone."""
-        if value is not None and value.tzinfo is None:
-            raise TypeError("an instant needs a time zone")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """With the zone that was dropped; a database that keeps zones answers in its session's."""
-        if value is not None and value.tzinfo is None:
-            return value.replace(tzinfo=UTC)
-        return value and value.astimezone(UTC)
-
-
-class Text(TypeDecorator[str]):
-    """Text that both databases order alike, by its bytes in UTF-8; ValueError for one with a NUL character.
-
-    PostgreSQL cannot hold a NUL; what one database takes, the other must take too.
-    """
-
-    impl = String
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
-        """With PostgreSQL's collation of bytes, whatever that of the database is."""
-        own = String() if dialect.name != "postgresql" else String(collation="C")
-        own.length = getattr(self.impl, "length", None)
-        return dialect.type_descriptor(own)
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """As it is."""
-        if value is not None and "\0" in value:
-            raise ValueError("text that is stored may not hold a NUL character")
-        return value
-
-
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
-
-
-def _refers(target: str) -> ForeignKey:
-    """A reference that must hold when the transaction commits."""
-    return ForeignKey(target, deferrable=True, initially="DEFERRED")
-
+from adapters.db.columns import Instant as Instant
+from adapters.db.columns import Text as Text
+from adapters.db.columns import metadata as metadata
+from adapters.db.columns import refers
+from adapters.db.queues import breaker as breaker
+from adapters.db.queues import job as job
+from adapters.db.queues import job_part as job_part
+from adapters.db.queues import mark as mark
+from adapters.db.queues import merge as merge
+from adapters.db.queues import outbox as outbox
+from adapters.db.queues import unread as unread
 
 payload: Final = Table(
     "payload",
@@ -102,7 +50,7 @@ submission: Final = Table(
     Column("source", Text, nullable=False),
     Column("door", Text, nullable=False),
     Column("received_at", Instant, nullable=False),
-    Column("sha256", Text(64), _refers("payload.sha256"), nullable=False),
+    Column("sha256", Text(64), refers("payload.sha256"), nullable=False),
     Column("set_aside", JSON, nullable=False),
 )
 
@@ -112,16 +60,32 @@ patient_head: Final = Table(
     Column("patient", Text, primary_key=True),
     Column("chart_version", Integer, nullable=False),
     Column("decided_version", Integer, nullable=False),
+    # when time alone may change a decision, so that it is made again; none where nothing waits for a day
+    Column("recheck_at", Instant),
+    Column("decision", Text),  # the one that the tasks follow
+)
+Index(
+    "ix_patient_head_recheck_at",
+    patient_head.c.recheck_at,
+    patient_head.c.patient,
+    sqlite_where=text("recheck_at IS NOT NULL"),
+    postgresql_where=text("recheck_at IS NOT NULL"),
+)
+Index(
+    "ix_patient_head_lagging",
+    patient_head.c.patient,
+    sqlite_where=text("decided_version < chart_version"),
+    postgresql_where=text("decided_version < chart_version"),
 )
 
 resource_version: Final = Table(
     "resource_version",
     metadata,
-    Column("patient", Text, _refers("patient_head.patient"), primary_key=True),
+    Column("patient", Text, refers("patient_head.patient"), primary_key=True),
     Column("type", Text, primary_key=True),
     Column("fhir_id", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
-    Column("sha256", Text(64), _refers("payload.sha256"), nullable=False),
+    Column("sha256", Text(64), refers("payload.sha256"), nullable=False),
     Column("version_id", Text, nullable=False),
     Column("last_updated", Instant),
     Column("received_at", Instant, nullable=False),
@@ -140,7 +104,7 @@ Index(
 episode: Final = Table(
     "episode",
     metadata,
-    Column("patient", Text, _refers("patient_head.patient"), primary_key=True),
+    Column("patient", Text, refers("patient_head.patient"), primary_key=True),
     Column("id", Text, primary_key=True),
     Column("body", JSON, nullable=False),
 )
@@ -152,10 +116,13 @@ task: Final = Table(
     Column("id", Text, nullable=False),
     Column("patient", Text, nullable=False),
     Column("episode", Text, nullable=False),
-    Column("decision", Text, _refers("decision.id"), nullable=False),
+    Column("decision", Text, refers("decision.id"), nullable=False),
     Column("status", Text, nullable=False),
     Column("due_at", Instant, nullable=False),
     Column("version", Integer, nullable=False),
+    # when the clock next has something to do with it: it starts, escalates, returns or expires; none once it ended
+    Column("wake_at", Instant),
+    Column("emergency", Boolean, nullable=False, server_default=false()),
     Column("body", JSON, nullable=False),
     UniqueConstraint("id"),
     ForeignKeyConstraint(
@@ -164,6 +131,20 @@ task: Final = Table(
 )
 Index(None, task.c.patient, task.c.due_at, task.c.key)
 Index(None, task.c.status, task.c.due_at, task.c.key)
+Index(
+    "ix_task_wake_at",
+    task.c.wake_at,
+    task.c.key,
+    sqlite_where=text("wake_at IS NOT NULL"),
+    postgresql_where=text("wake_at IS NOT NULL"),
+)
+Index(  # so that an emergency never waits behind what a long pause left to do
+    "ix_task_wake_emergency",
+    task.c.wake_at,
+    task.c.key,
+    sqlite_where=text("wake_at IS NOT NULL AND emergency"),
+    postgresql_where=text("wake_at IS NOT NULL AND emergency"),
+)
 
 # No reference to patient_head: a hook decides about patients whose chart is not stored.
 decision: Final = Table(
@@ -177,7 +158,7 @@ decision: Final = Table(
     Column("trigger", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("service_version", Text, nullable=False),
-    Column("input_sha256", Text(64), _refers("payload.sha256"), nullable=False),
+    Column("input_sha256", Text(64), refers("payload.sha256"), nullable=False),
     Column("body_sha256", Text(64), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("hook_instance", Text, nullable=False),
@@ -202,7 +183,7 @@ release: Final = Table(
 task_event: Final = Table(
     "task_event",
     metadata,
-    Column("task", Text, _refers("task.key"), primary_key=True),
+    Column("task", Text, refers("task.key"), primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("at", Instant, nullable=False),
     Column("actor", Text, nullable=False),
@@ -215,6 +196,22 @@ task_event: Final = Table(
     Column("text", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# What people said about a patient's care: it ended, or goes on. The last word about an episode or the patient holds.
+care_word: Final = Table(
+    "care_word",
+    metadata,
+    Column("patient", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("episode", Text, nullable=False),  # empty where all of the patient's care is meant
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("display", Text, nullable=False),
+    Column("outcome", Text, nullable=False),  # empty where care goes on
+    Column("text", Text, nullable=False),
+    Column("episodes", JSON, nullable=False),  # that were known then
 )
 
 account: Final = Table(
@@ -233,7 +230,7 @@ session: Final = Table(
     "session",
     metadata,
     Column("token_sha256", Text(64), primary_key=True),
-    Column("account", Text, _refers("account.name"), nullable=False),
+    Column("account", Text, refers("account.name"), nullable=False),
     Column("began_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
 )

@@ -8,7 +8,7 @@ from sqlalchemy import func, insert, select
 
 from adapters.db import tables
 from adapters.db.rows import Rows
-from pathway.people import TaskEvent
+from pathway.history import TaskEvent
 
 _EVENT = tables.task_event.c
 

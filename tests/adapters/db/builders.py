@@ -14,7 +14,7 @@ from pathway.chart import ChartResource
 from pathway.decisions import DecisionRecord
 from pathway.episodes import Episode, EpisodeKind
 from pathway.ports import Ledger, Stored, Submission
-from pathway.reconcile import Task
+from pathway.tasks import Task
 
 AT = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 PATIENT = "clinic|p1"

@@ -229,7 +229,7 @@ DAMAGES: dict[str, Damage] = {
     "a line twice": _in_text(lambda text: b"\n".join([*text.split(b"\n")[:5], *text.split(b"\n")[4:]])),
     "the last line left out": _in_text(lambda text: b"\n".join(text.split(b"\n")[:-2]) + b"\n"),
     "something after the last line": _in_text(lambda text: text + b"[0]\n"),
-    "another table": _in_text(lambda text: text.replace(b"\n[1,", b"\n[99,")),
+    "another table": _in_text(lambda text: re.sub(rb"\n\[\d+,", b"\n[99,", text)),
     "another column": _in_text(lambda text: text.replace(b'"bytes"', b'"blob"')),
     "a row too short": _in_text(lambda text: re.sub(rb"\n\[(\d+),", rb"\n[\1,1]\n[\1,", text, count=1)),
     "a made up version": _in_text(lambda text: text.replace(b'"version":1', b'"version":2', 1)),

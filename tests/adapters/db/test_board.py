@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.db import SqlStore, StoreRefusedError
 from pathway.errors import ChartMovedError
 from pathway.obligations import Item
-from pathway.reconcile import Note, Task
+from pathway.tasks import Attempt, Note, Task
 from tests.adapters.db.builders import AT, PATIENT, body, episode, keep_decision, put, record, task
 
 
@@ -61,13 +61,15 @@ instants = st.builds(
 notes = st.lists(st.builds(Note, instants, texts, texts), max_size=3).map(tuple)
 items = st.lists(st.builds(Item, texts, texts, texts, texts), max_size=2).map(tuple)
 
+attempts = st.lists(st.builds(Attempt, instants, texts, texts, texts, st.none() | instants), max_size=2).map(tuple)
+
 
 @given(data=st.data())
 def test_a_task_comes_back_as_it_was_saved(shared_store: SqlStore, data: st.DataObject) -> None:
     drawn = {
         "str": texts, "int": st.integers(0, 9), "datetime": instants, "bool": st.booleans(),
         "datetime | None": st.none() | instants, "tuple[Note, ...]": notes,
-        "tuple[Item, ...]": items,
+        "tuple[Item, ...]": items, "tuple[Attempt, ...]": attempts,
     }  # fmt: skip
     values = {f.name: data.draw(drawn.get(str(f.type), lists), label=f.name) for f in fields(Task)}
     saved = Task(**values | {"patient": PATIENT, "version": 1})

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 from adapters.db import SqlStore, StoreRefusedError
 from adapters.db.engine import transaction
 from pathway.errors import NotFoundError
-from pathway.people import TaskEvent
-from pathway.reconcile import Note
+from pathway.history import TaskEvent
+from pathway.tasks import Note
 from tests.adapters.db.builders import AT, PATIENT, episode, keep_decision, put, record, task
 from tests.adapters.db.builders import body as condition
 
