@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from adapters.fhir.invariants import objects
 from adapters.fhir.reading import at_path, reference_of
 from pathway.errors import BadInputError
 
@@ -52,8 +53,7 @@ def owner_of(body: Mapping[str, Any]) -> str:
     """
     if is_patient(body):
         return f"Patient/{body['id']}"
-    for name in SUBJECTS:
-        element = body.get(name)
+    for element in _subjects(body):
         raw = at_path(element, "reference")
         if isinstance(raw, str):
             short = reference_of(element)
@@ -61,17 +61,30 @@ def owner_of(body: Mapping[str, Any]) -> str:
                 return short
             if raw.startswith("urn:uuid:"):
                 return f"Patient/{raw.removeprefix('urn:uuid:')}"
-    return ""
+    coming = {short for element in _actors(body) if (short := reference_of(element)).startswith("Patient/")}
+    return coming.pop() if len(coming) == 1 else ""
+
+
+def _subjects(body: Any) -> list[Any]:
+    return [body.get(name) for name in SUBJECTS] if isinstance(body, Mapping) else []
+
+
+def _actors(body: Any) -> list[Any]:
+    """The patients who come to an Appointment; one for two patients is nobody's."""
+    if not isinstance(body, Mapping) or body.get("resourceType") != "Appointment":
+        return []
+    actors = [part.get("actor") for part in objects(body, "participant")]
+    return [actor for actor in actors if "Patient/" in str(at_path(actor, "reference"))]
 
 
 def names_a_patient(body: Mapping[str, Any]) -> bool:
     """Whether a resource says that it is about somebody, in a form that can be followed or not."""
-    return any(name in body for name in SUBJECTS)
+    return any(name in body for name in SUBJECTS) or bool(_actors(body))
 
 
 def foreign_bases(bodies: Iterable[Any]) -> set[str]:
     """The servers whose patients are referred to by absolute URL."""
-    references = (at_path(body, f"{name}.reference") for body in bodies for name in SUBJECTS)
+    references = (at_path(element, "reference") for body in bodies for element in (*_subjects(body), *_actors(body)))
     absolute = (r for r in references if isinstance(r, str) and r.startswith(("http://", "https://")))
     return {reference.rpartition("/Patient/")[0] for reference in absolute}
 

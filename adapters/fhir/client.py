@@ -85,11 +85,15 @@ def listed(url: str, servers: Iterable[str]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class FhirServer:
-    """One listed server for one hook call. `deadline` is an instant of `time.monotonic`. Threads may share it."""
+    """One listed server for one hook call, or one patient. `deadline` is an instant of `time.monotonic`.
+
+    Threads may share it.
+    """
 
     base: str
     deadline: float
     token: str = field(default="", repr=False)
+    max_pages: int = MAX_PAGES
 
     def fetch(self, query: str, where: str) -> Fetched:
         """What a read (`Patient/1`) or a search (`Condition?patient=1`) gives, all of its pages. Never raises."""
@@ -109,7 +113,7 @@ class FhirServer:
         return Fetched(tuple(found))
 
     def _pages(self, session: requests.Session, link: str) -> Iterator[Mapping[str, Any]]:
-        for _ in range(MAX_PAGES):
+        for _ in range(self.max_pages):
             page = self._get(session, link)
             if page.get("resourceType") == "OperationOutcome":
                 raise NotRetrievedError("the server answered with an OperationOutcome")
@@ -118,7 +122,7 @@ class FhirServer:
             if not onward:
                 return
             link = urljoin(f"{self.base}/", onward)
-        raise NotRetrievedError(f"the answer has more than {MAX_PAGES} pages")
+        raise NotRetrievedError(f"the answer has more than {self.max_pages} pages")
 
     def _get(self, session: requests.Session, url: str) -> Mapping[str, Any]:
         url = self._checked(url)

@@ -31,7 +31,11 @@ def care_days(chart: KnownChart, level: str) -> Fact:
     clipped = [(max(a, episode.onset_at), min(b, chart.as_of), source) for a, b, source in spans]
     clipped = sorted(span for span in clipped if span[0] <= span[1])
     if clipped:
-        return Fact(datum, _covered(clipped), at=chart.as_of, sources=tuple(source for _, _, source in clipped))
+        covered = _covered(clipped)
+        grows = any(end >= chart.as_of for _, end, _ in clipped)
+        since = chart.as_of - covered if grows else None
+        sources = tuple(source for _, _, source in clipped)
+        return Fact(datum, covered // timedelta(days=1), at=chart.as_of, sources=sources, since=since)
     return Fact(datum, 0, at=none[-1].at, sources=(none[-1].source,)) if none else unknown(datum)
 
 
@@ -56,15 +60,15 @@ def _performed(chart: KnownChart) -> Iterator[Span]:
             yield when.earliest, end.latest if end else (chart.as_of if going_on else when.latest), procedure.reference
 
 
-def _covered(spans: Iterable[Span]) -> int:
-    """Whole days that at least one span covers."""
+def _covered(spans: Iterable[Span]) -> timedelta:
+    """The time that at least one span covers."""
     total, last = timedelta(0), None
     for begin, end, _ in spans:
         start = begin if last is None or begin > last else last
         if last is None or end > last:
             total += max(end - start, timedelta(0))
             last = end
-    return total // timedelta(days=1)
+    return total
 
 
 def pain_change(chart: KnownChart, level: str) -> Fact:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from adapters.fhir import strict_json
 from adapters.fhir.bundles import aliases_of, entries_of, foreign_bases, names_a_patient, owner_of, resolved
 from adapters.fhir.known_chart import READ
+from adapters.fhir.links import merges_of, one_person, strange_links
 from adapters.fhir.plausible import doubts
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.validate import check_resource
@@ -36,7 +37,10 @@ def _unchecked(_document: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of one resource sent: its place, reference, and why it was set aside, if it was."""
+    """What became of one resource sent: its place, reference, and why it was set aside, if it was.
+
+    What was set aside has its own bytes in `data`, unless it was no JSON.
+    """
 
     index: int
     reference: str
@@ -45,6 +49,8 @@ class Entry:
     why: str = ""
     fix: str = ""
     expression: str = ""
+    place: str = ""
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,9 @@ class Reader:
                 if alone or kind in _WHOLE:
                     raise BadInputError(f"{fault.expression} {fault.why}", where=place, fix=fault.fix, code=fault.code)
                 aside[owner].append(SetAside(place, "invalid", fault.sentence()))
-                entries.append(Entry(index, reference, False, fault.code, fault.why, fault.fix, fault.expression))
+                own = b"" if isinstance(body, BadInputError) else strict_json.dumps(resolved(body, aliases))
+                told = (fault.code, fault.why, fault.fix, fault.expression)
+                entries.append(Entry(index, reference, False, *told, place=place, data=own))
                 continue
             by_patient[owner].append(self._kept(body))
             entries.append(Entry(index, reference, True))
@@ -184,7 +192,8 @@ class Reader:
         many: bool,
     ) -> tuple[Delivery, ...]:
         patients = sorted(set(by_patient) - {EVERYBODY})
-        if not many and len(patients) > 1:
+        people = [kept.body for owner in patients for kept, _ in by_patient[owner] if kept.type == "Patient"]
+        if not many and len(patients) > 1 and not one_person(patients, people):
             raise BadInputError(
                 "two patients in one Bundle", where=where, why=f"{len(patients)} are referred to",
                 fix="Send one Bundle for each patient", code="business-rule",
@@ -200,10 +209,14 @@ class Reader:
             )
         shared = by_patient.get(EVERYBODY, [])
         lost = tuple(aside.get("", ()))
-        return tuple(
-            Delivery(patient_key(self.source, owner.removeprefix("Patient/")), (*by_patient[owner], *shared), lost)
-            for owner in patients
-        )
+        return tuple(self._delivery(owner, [*by_patient[owner], *shared], lost) for owner in patients)
+
+    def _delivery(
+        self, owner: str, rows: Sequence[tuple[ChartResource, bytes]], lost: tuple[SetAside, ...]
+    ) -> Delivery:
+        people = [kept.body for kept, _ in rows if kept.type == "Patient"]
+        key = patient_key(self.source, owner.removeprefix("Patient/"))
+        return Delivery(key, tuple(rows), (*lost, *strange_links(people)), merges_of(people, self.source))
 
     def _fault(self, body: Any, place: str) -> _Fault | None:
         """The first reason why a resource cannot be used: its form, its id, or its sense."""

@@ -1,4 +1,4 @@
-"""From plan to wire: tasks and episodes as FHIR R4 Task and CarePlan, search results, what this server can do.
+"""From plan to wire: tasks and episodes as FHIR R4 Task and CarePlan, and search results.
 
 What is not known is left out: FHIR has no empty elements. Everything written here passes `validate.check_written`.
 """
@@ -11,11 +11,15 @@ from typing import Any, Final
 
 from adapters.fhir.terminology import BASE
 from pathway.canonical import instant
+from pathway.care import CareWord, end_of_care
 from pathway.chart import patient_id
+from pathway.clockwork import told
 from pathway.episodes import Episode, EpisodeKind
+from pathway.history import attempt_words
 from pathway.levels import UNSPECIFIED
 from pathway.obligations import Item
-from pathway.reconcile import Task
+from pathway.people import OUTCOMES
+from pathway.tasks import EXPIRED, Task
 
 Json = dict[str, Any]
 
@@ -53,13 +57,14 @@ def task(it: Task) -> Json:
         "focus": {"reference": it.focus},
         "for": {"reference": f"Patient/{patient_id(it.patient)}"},
         "executionPeriod": _present({
-            "start": instant(it.authored_at), "end": instant(it.ended_at or it.modified_at) if it.ended else None,
+            "start": instant(it.start_at or it.authored_at),
+            "end": instant(it.ended_at or it.modified_at) if it.ended else None,
         }),
         "authoredOn": instant(it.authored_at),
         "lastModified": instant(it.modified_at),
-        "performerType": [{**_concept(ROLE, it.owner), "text": it.owner}],
+        "performerType": [{**_concept(ROLE, role), "text": role} for role in _roles(it)],
         "owner": _holder(it),
-        "note": [{"authorString": n.author, "time": instant(n.at), "text": n.text} for n in it.notes],
+        "note": _notes(it),
         "restriction": {"period": {"end": instant(it.due_at)}},
         "input": _inputs(it),
         "output": _outputs(it),
@@ -69,10 +74,31 @@ def task(it: Task) -> Json:
 def _standing(it: Task) -> str:
     """How the task stands, finer than its status and never dependent on the time of asking."""
     if not it.ended:
-        return "open"
+        return "put-off" if it.status == "on-hold" else "escalated" if it.stage else "open"
     if it.by_person:
         return "closed-by-person"
+    if it.outcome == EXPIRED:
+        return "expired"
     return "closed-by-evidence" if it.status == "completed" else "withdrawn"
+
+
+def _roles(it: Task) -> tuple[str, ...]:
+    """Whom it is for; once it is escalated so far, also who stands behind them."""
+    return (it.owner, told(it.stage)) if told(it.stage) == "supervisor" and not it.ended else (it.owner,)
+
+
+def _notes(it: Task) -> list[Json]:
+    """What people wrote on it, each attempt to reach the patient, and who answered an emergency: in order of time."""
+    answered = [(it.acknowledged_at, it.acknowledged_by, "Acknowledged")] if it.acknowledged_at else []
+    told_of = [
+        *((note.at, note.author, note.text) for note in it.notes),
+        *((attempt.at, attempt.author, attempt_words(attempt)) for attempt in it.attempts),
+        *answered,
+    ]
+    return [
+        {"authorString": author, "time": instant(at), "text": text}
+        for at, author, text in sorted(told_of, key=lambda note: note[0])
+    ]
 
 
 def _description(it: Task) -> str:
@@ -97,7 +123,7 @@ def _item(item: Item) -> str:
 
 
 def _outputs(it: Task) -> list[Json]:
-    """What came of it: the records that closed it, or how a person ended it."""
+    """What came of it: the records that closed it, or how a person or the clock ended it."""
     ended = [_part("outcome", {"valueCodeableConcept": _concept(OUTCOME, it.outcome)})] if it.outcome else []
     return [_part("evidence", {"valueReference": {"reference": source}}) for source in it.evidence] + ended
 
@@ -114,29 +140,63 @@ def _part(code: str, value: Json) -> Json:
     return {"type": _concept(TASK_PART, code), **value}
 
 
-def care_plan(episode: Episode, patient: str, tasks: Iterable[Task]) -> Json:
+def care_plan(episode: Episode, patient: str, tasks: Iterable[Task], said: Sequence[CareWord] = ()) -> Json:
     """An episode as R4 CarePlan: the Conditions that it is about, and one activity for each of its tasks.
 
-    Completed when it had tasks and all have ended, else active. `tasks` may be all of the patient's.
+    It closes when its tasks have: completed where something was done, revoked where care ended or nothing came of it.
+    A reopened task opens it again. `tasks` may be all of the patient's; `said` is what people said about their care.
     """
     own = sorted((t for t in tasks if t.episode == episode.id), key=lambda t: (t.due_at, t.key))
-    done = bool(own) and all(t.ended for t in own)
-    changed = max((t.modified_at for t in own), default=None)
+    end = end_of_care(said, episode.id)
+    status = _plan_status(own, end)
+    moments: list[datetime] = [t.modified_at for t in own] + ([end.at] if end else [])
+    changed = max(moments, default=None)
+    over = changed if status != "active" else None
     return _present({
         "resourceType": "CarePlan",
         "id": episode.id,
         "meta": {"lastUpdated": instant(changed)} if changed else None,
         "identifier": [{"system": EPISODE, "value": episode.id}],
         "instantiatesCanonical": sorted({f"{BASE}/PlanDefinition/{t.release}" for t in own}),
-        "status": "completed" if done else "active",
+        "status": status,
         "intent": INTENT,
         "title": _title(episode),
         "subject": {"reference": f"Patient/{patient_id(patient)}"},
-        "period": _present({"start": instant(episode.onset_at), "end": instant(changed) if done and changed else None}),
+        "period": _present({"start": instant(episode.onset_at), "end": instant(over) if over else None}),
         "addresses": [{"reference": s} for s in episode.sources if s.startswith("Condition/")],
         "supportingInfo": [{"reference": s} for s in episode.sources if not s.startswith("Condition/")],
-        "activity": [{"reference": {"reference": f"Task/{t.id}"}} for t in own],
+        "activity": [_activity(t) for t in own],
+        "note": [_end_note(end)] if end else [],
     })  # fmt: skip
+
+
+def _plan_status(own: Sequence[Task], end: CareWord | None) -> str:
+    """R4 request-status: `revoked` is a plan that was ended before it was completed."""
+    if any(not t.ended for t in own) or not (own or end):
+        return "active"
+    return "completed" if end is None and any(t.status == "completed" for t in own) else "revoked"
+
+
+def _activity(it: Task) -> Json:
+    """A task in its plan: how it ended and by whom, the records that show it."""
+    if not it.ended:
+        return {"reference": {"reference": f"Task/{it.id}"}}
+    who = it.holder_display if it.by_person else ""
+    told_of = f"{it.status_reason or it.status}{f' ({who})' if who else ''}"
+    return _present(
+        {
+            "outcomeCodeableConcept": [{**_concept(OUTCOME, it.outcome), "text": told_of}] if it.outcome else None,
+            "outcomeReference": [{"reference": source} for source in it.evidence],
+            "progress": [{"time": instant(it.ended_at or it.modified_at), "text": told_of}],
+            "reference": {"reference": f"Task/{it.id}"},
+        }
+    )
+
+
+def _end_note(end: CareWord) -> Json:
+    """By whose word, when and why care ended."""
+    text = f"{OUTCOMES[end.outcome].display}: {end.text}"
+    return {"authorString": f"{end.display} ({end.role})", "time": instant(end.at), "text": text}
 
 
 def _title(episode: Episode) -> str:
@@ -160,44 +220,6 @@ def searchset(base: str, resources: Sequence[Json], links: Mapping[str, str]) ->
     ]
     link = [{"relation": relation, "url": url} for relation, url in links.items()]
     return _present({"resourceType": "Bundle", "type": "searchset", "link": link, "entry": entries})
-
-
-def capability_statement(
-    base: str, version: str, at: datetime, resources: Mapping[str, Mapping[str, tuple[str, str]]]
-) -> Json:
-    """What this server can do, exactly: read and search of each resource type, its parameters' type and meaning."""
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "draft",
-        "date": instant(at),
-        "kind": "instance",
-        "software": {"name": "Pathway", "version": version},
-        "implementation": {
-            "description": "Tasks and care plans around cement in fractured vertebrae. "
-            "Draft rules: not approved for clinical use.",
-            "url": base,
-        },
-        "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
-        "rest": [{
-            "mode": "server",
-            "documentation": "A Bundle of any type, or one resource, is taken in at the base; "
-            "each of its resources is answered for.",
-            "resource": [_capability(kind, parameters) for kind, parameters in resources.items()],
-            "interaction": [{"code": "transaction"}, {"code": "batch"}],
-        }],
-    }  # fmt: skip
-
-
-def _capability(kind: str, parameters: Mapping[str, tuple[str, str]]) -> Json:
-    return {
-        "type": kind,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "versioning": "no-version",
-        "searchParam": [
-            {"name": name, "type": type_, "documentation": meaning} for name, (type_, meaning) in parameters.items()
-        ],
-    }
 
 
 def _concept(system: str, code: str) -> Json:

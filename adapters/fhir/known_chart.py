@@ -18,7 +18,7 @@ from pathway.episodes import SAME_FRACTURE, Episode, EpisodeKind, cluster, match
 READ: Final = frozenset({
     "Patient", "Encounter", "Condition", "AllergyIntolerance", "ImagingStudy", "DiagnosticReport", "Observation",
     "Procedure", "ServiceRequest", "Coverage", "MedicationRequest", "MedicationStatement", "MedicationAdministration",
-    "MedicationDispense",
+    "MedicationDispense", "Appointment",
 })  # fmt: skip
 SHARED: Final = frozenset({"Location", "Organization", "Medication"})
 """Types that are nobody's own: read only to follow a reference of the patient's own resources."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -26,7 +26,7 @@ _TECHNIQUES: Final = {
     "spect-ct": "SPECT-CT",
 }  # fmt: skip
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
-_MRI_DECIDES: Final = timedelta(days=30)
+MRI_DECIDES: Final = timedelta(days=30)
 """How old an adequate MRI may be to decide over a scan, as old as `shared.fresh-fracture` lets a study be.
 
 A project default of 2026-11-22, awaiting sign-off.
@@ -123,7 +123,7 @@ class LevelReader:
         as_of, sources = self.chart.as_of, episode.sources
         yield self._days_since_onset(episode)
         last = max([episode.last_at, *(f.at for f in self.chart.findings if f.level == self.level)])
-        yield Fact("days-since-evidence", days(last, as_of), at=as_of, sources=sources)
+        yield Fact("days-since-evidence", days(last, as_of), at=as_of, sources=sources, since=last)
 
     def _days_since_onset(self, episode: Episode) -> Fact:
         """By the stated onset; one that leaves more than a day open is only a candidate: no bound is met by luck."""
@@ -140,8 +140,10 @@ class LevelReader:
         count, own = days(begun, self.chart.as_of), [f for f in own if f.sighting.at == begun]
         if own and all(f.vague for f in own):
             why = {"why": "the onset is stated without its day"}
-            return unknown(datum, Reason.UNCONFIRMED, candidate=count, at=self.chart.as_of, sources=sources, detail=why)
-        return Fact(datum, count, at=self.chart.as_of, sources=sources)
+            at = self.chart.as_of
+            vague = unknown(datum, Reason.UNCONFIRMED, candidate=count, at=at, sources=sources, detail=why)
+            return replace(vague, since=begun)
+        return Fact(datum, count, at=self.chart.as_of, sources=sources, since=begun)
 
     def _said_since(self, episode: Episode) -> list[Fracture]:
         """The diagnoses of this vertebra that were written since its episode began and state an older onset.
@@ -167,7 +169,7 @@ class LevelReader:
         scans = [f for f in rows if f.code == "tracer-uptake" and f.technique in NUCLEAR]
         values = {"present": "oedema-or-uptake", "absent": "none"}
         last = latest(mri)
-        if not last or self.chart.as_of - last[0].at > _MRI_DECIDES:
+        if not last or self.chart.as_of - last[0].at > MRI_DECIDES:
             last = latest([*mri, *scans])
         elif last[0].answer == "present":
             last = (*last, *(f for f in latest(scans) if f.answer == "absent" and f.at > last[0].at))

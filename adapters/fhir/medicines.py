@@ -26,12 +26,12 @@ _ON: Final = frozenset({"active", "on-hold", "in-progress"})
 _OPEN: Final = frozenset({"draft", "unknown", "intended", "preparation"})
 _NEVER: Final = frozenset({"entered-in-error", "cancelled", "not-taken", "not-done", "declined"})
 _DAYS: Final = frozenset({"d", "day", "days"})
-_LASTS: Final = timedelta(days=90)
+LASTS: Final = timedelta(days=90)
 """How long what was finished, handed out or given without an end may still be at work.
 
 No hold time: it only leaves the matter open. A project default of 2026-11-22, awaiting sign-off.
 """
-_DATES: Final = (
+DATES: Final = (
     "authoredOn", "dateAsserted", "effectiveDateTime", "effectivePeriod.start", "effectivePeriod.end",
     "whenPrepared", "whenHandedOver",
 )  # fmt: skip
@@ -57,7 +57,7 @@ def medicines(chart: KnownChart) -> Iterator[Medicine]:
     for resource in (r for kind in _TYPES for r in chart.of_type(kind)):
         standing = _standing(chart, resource)
         if standing:
-            concepts, words, whole = _content(chart, resource)
+            concepts, words, whole = content(chart, resource)
             kind = names().of(concepts, words, chart.terms)
             days = _days(chart, resource)
             yield Medicine(resource, kind, bool(kind.kind or (words and whole)), standing, min(days), max(days))
@@ -90,7 +90,7 @@ def _standing(chart: KnownChart, resource: ChartResource) -> str:
     if status == "completed" or (given and status in ("stopped", "unknown")):
         if end is not None and not given:
             return ENDED if over else STANDS
-        return DOUBTFUL if chart.as_of - max(_days(chart, resource)) <= _LASTS else ENDED
+        return DOUBTFUL if chart.as_of - max(_days(chart, resource)) <= LASTS else ENDED
     return ENDED if status == "stopped" else DOUBTFUL
 
 
@@ -116,11 +116,11 @@ def _in_days(supply: Any) -> bool:
 
 def _days(chart: KnownChart, resource: ChartResource) -> list[datetime]:
     """The days that a record speaks of and that are past, read late; when it came, if there is none."""
-    found = (When.read(at_path(resource.body, path), chart.zone) for path in _DATES)
+    found = (When.read(at_path(resource.body, path), chart.zone) for path in DATES)
     return [min(w.latest, chart.as_of) for w in found if w and w.earliest <= chart.as_of] or [resource.received_at]
 
 
-def _content(chart: KnownChart, resource: ChartResource) -> tuple[list[Mapping[str, Any]], list[str], bool]:
+def content(chart: KnownChart, resource: ChartResource) -> tuple[list[Mapping[str, Any]], list[str], bool]:
     """What a record is of: its concepts, those of each Medication in it, every word about them; is that all?
 
     An ingredient that is only referred to and cannot be found leaves open what the whole is of.

@@ -30,7 +30,7 @@ def person_facts(chart: KnownChart) -> Iterator[Fact]:
     yield age
     yield _deceased(chart)
     yield _pregnancy(chart, age)
-    pain = _pain(chart)
+    pain = latest_pain(chart, "pain-score")
     yield pain
     yield _self_report(chart, pain)
     yield _infection(chart)
@@ -95,22 +95,25 @@ def located_pain(chart: KnownChart) -> tuple[Finding, ...]:
     return tuple(f for f in chart.named("pain-score") if f.number is not None and f.confirmed and f.spinal)
 
 
-def _pain(chart: KnownChart) -> Fact:
-    """The latest located score; of one day the one on movement. A score without a place is only a candidate."""
-    rows = located_pain(chart)
+def latest_pain(chart: KnownChart, datum: str, since: datetime | None = None) -> Fact:
+    """The latest located score; of one day the one on movement. A score without a place is only a candidate.
+
+    With `since` only scores from then on count.
+    """
+    rows = [f for f in located_pain(chart) if since is None or f.at >= since]
     if not rows:
-        loose = [f for f in chart.named("pain-score") if f.number is not None]
+        loose = [f for f in chart.named("pain-score") if f.number is not None and (since is None or f.at >= since)]
         if not loose:
-            return unknown("pain-score")
+            return unknown(datum)
         why = "preliminary" if loose[-1].spinal else "its place is not recorded"
         return unknown(
-            "pain-score", Reason.UNCONFIRMED, candidate=loose[-1].number, at=loose[-1].at,
+            datum, Reason.UNCONFIRMED, candidate=loose[-1].number, at=loose[-1].at,
             sources=[loose[-1].source], detail={"why": why},
         )  # fmt: skip
     day = rows[-1].at.astimezone(chart.zone).date()
     same_day = [f for f in rows if f.at.astimezone(chart.zone).date() == day]
     moving = [f for f in same_day if f.circumstance == "on-movement"]
-    return agreed("pain-score", latest(moving or same_day), _score)
+    return agreed(datum, latest(moving or same_day), _score)
 
 
 def _score(finding: Finding) -> Value:

@@ -87,7 +87,7 @@ _STATUS_SYSTEMS: Final = frozenset({
 })  # fmt: skip
 _RECORDED: Final[Mapping[str, str]] = {
     "Condition": "recordedDate", "Observation": "issued", "DiagnosticReport": "issued", "ServiceRequest": "authoredOn",
-    "MedicationStatement": "dateAsserted",
+    "MedicationStatement": "dateAsserted", "Appointment": "created",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathway.chart import ChartResource
 
 GONE: Final = frozenset({"planned", "cancelled", "entered-in-error"})
 _GOING_ON: Final = frozenset({"arrived", "triaged", "in-progress", "onleave"})
-_LONGEST_STAY: Final = 90
+LONGEST_STAY: Final = 90
 """Days after which an open stay without an end is doubted. A project default of 2026-11-22, awaiting sign-off."""
 
 
@@ -29,4 +29,4 @@ def going_on(encounter: ChartResource, chart: KnownChart) -> bool:
 def forgotten(encounter: ChartResource, chart: KnownChart) -> bool:
     """Whether an encounter that goes on was more likely never closed: no end, and begun long ago or never."""
     start, end = (When.read(at_path(encounter.body, f"period.{part}"), chart.zone) for part in ("start", "end"))
-    return end is None and (start is None or days(start.earliest, chart.as_of) > _LONGEST_STAY)
+    return end is None and (start is None or days(start.earliest, chart.as_of) > LONGEST_STAY)

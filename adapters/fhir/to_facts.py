@@ -23,6 +23,7 @@ from adapters.fhir.suspicion_facts import suspicion
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.treated_facts import TreatedReader
 from adapters.fhir.tumour_facts import tumour_facts
+from adapters.fhir.turns import dated, turns_at, withdrawn
 from adapters.fhir.unmapped import unmapped_codes
 from pathway.canonical import sha256
 from pathway.case import Case
@@ -87,6 +88,9 @@ class ChartReader:
             input_sha256=sha256(manifest(chart)),
             standing=tuple(sorted(standing)),
             value_sets=self.terms.sha256,
+            turns_at=turns_at(known, chart),
+            withdrawn=withdrawn(chart),
+            dated=dated(chart, self.zone),
         )
 
     def _coverage(self, known: KnownChart, rows: Mapping[str, Mapping[str, Fact]]) -> Iterator[Fact]:

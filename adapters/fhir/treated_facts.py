@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from adapters.fhir.answers import answered, examined
+from adapters.fhir.bone_facts import bone_facts
+from adapters.fhir.contact_facts import last_contact
+from adapters.fhir.ct_facts import ct_after
 from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.level_facts import LevelReader, assessed_levels
-from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened, reference_of
+from adapters.fhir.person_facts import latest_pain
+from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened
 from adapters.fhir.technique_facts import TOLD, details
 from pathway.episodes import SAME_EVENT, SAME_FRACTURE, Episode, EpisodeKind
 from pathway.facts import Fact, Reason, Value, unknown
@@ -22,6 +26,10 @@ DESTINATIONS: Final = ("canal", "foramen", "epidural-veins", "paravertebral-vein
 
 OBSERVED: Final = timedelta(days=30)
 """How long after cement a check still counts as one of it. A project default of 2026-11-22, awaiting sign-off."""
+
+
+_CHEST: Final[Mapping[str, Value]] = {"normal": "normal", "symptoms": "symptoms"}
+_LOOKED_AT: Final = ("neurological-examination", "chest-check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +44,37 @@ class TreatedReader:
     def facts(self) -> Iterator[Fact]:
         """Every fact of the treated level's sheet that the chart can answer."""
         as_of = self.chart.as_of
-        yield Fact("days-since-cement", days(self.event.onset_at, as_of), at=as_of, sources=self.event.sources)
+        begun, sources = self.event.onset_at, self.event.sources
+        yield Fact("days-since-cement", days(begun, as_of), at=as_of, sources=sources, since=begun)
         yield self._against_proof()
         yield from self._leaks()
         yield self._neurology()
-        rows = [f for f in self.chart.named("chest-check") if self._is_check(f)]
-        states: dict[str, Value] = {"normal": "normal", "symptoms": "symptoms"}
-        yield answered("chest-after-cement", states, rows)
-        yield self._ct()
+        yield from self._chest()
+        yield from self._observed()
+        yield ct_after(self.chart, self.level, self._over_at)
         told = [f for f in self.chart.named(*TOLD) if self._is_of_event(f)]
         yield from details(self.chart, self.event, self.level, told)
         yield self._cause()
         yield self._referral()
+        yield latest_pain(self.chart, "pain-after-cement", self._over_at)
+        yield last_contact(self.chart, self.event, self._over_at)
+        yield from bone_facts(self.chart, self._fractured_at)
 
     @property
     def _over_at(self) -> datetime:
         """The latest instant at which the procedure can have been done; a date alone means the end of that day."""
         own = [e for e in self.chart.cement if e.resource.reference in self.event.sources and e.when is not None]
         return max((e.when.latest for e in own if e.when is not None), default=self.event.onset_at)
+
+    @property
+    def _fractured_at(self) -> datetime:
+        """When the fracture that was cemented began; where none is on record, `SAME_FRACTURE` before the cement.
+
+        Care of the bone from before it was care of something else.
+        """
+        own = [e for e in self.chart.episodes_of(EpisodeKind.FRACTURE) if e.onset_at <= self._over_at]
+        here = [e for e in own if self.level in e.levels] or (own if len(own) == 1 else [])
+        return max((e.onset_at for e in here), default=self.event.onset_at - SAME_FRACTURE)
 
     def _is_check(self, finding: Finding) -> bool:
         """Whether a finding was surely made after the procedure, and in the time in which it speaks of it.
@@ -146,34 +167,29 @@ class TreatedReader:
         rows = [f for f in self.chart.named("neurological-examination") if self._is_check(f)]
         return examined(rows, "neurology-after-cement")
 
-    def _ct(self) -> Fact:
-        """A CT of the spine after the procedure; one that does not say what it shows is unconfirmed."""
-        found: list[Fact] = []
-        for study in self.chart.of_type("ImagingStudy"):
-            when = happened(study.body, self.chart.zone)
-            if study.body.get("status") != "available" or when is None or when.earliest < self._over_at:
-                continue
-            if self.chart.terms.match("ct-modality", _modalities(study.body)):
-                shows = self._shows_spine(study.body)
-                if shows:
-                    return Fact("ct-after-cement", True, at=when.earliest, sources=(study.reference,))
-                if shows is None:
-                    sources = (study.reference,)
-                    found.append(unknown("ct-after-cement", Reason.UNCONFIRMED, candidate=True, sources=sources))
-        return found[-1] if found else unknown("ct-after-cement")
+    def _chest(self) -> Iterator[Fact]:
+        """What the last check of the chest found, and on which day after cement that was.
 
-    def _shows_spine(self, body: Mapping[str, Any]) -> bool | None:
-        """Whether a study shows the spine, by its body sites or by the order behind it; None if it does not say."""
-        sites = [c for part in body.get("series") or () for c in [part.get("bodySite")] if c]
-        if any(self.chart.terms.match(name, sites) for name in ("vertebral-level", "spine-site")):
-            return True
-        orders = {reference_of(order) for order in body.get("basedOn") or ()}
-        spine = {
-            r.reference
-            for r in self.chart.of_type("ServiceRequest")
-            if code_in(ORDER, r.body.get("code")) == "spine-ct"
-        }
-        return True if orders & spine else (False if sites else None)
+        Symptoms of the procedure's own day count where its hour is not known: what warns is rather heard too early.
+        """
+        begun, rows = self.event.onset_at, self.chart.named("chest-check")
+        own = [f for f in rows if self._is_check(f) or (f.answer == "symptoms" and f.at >= begun)]
+        chest = answered("chest-after-cement", _CHEST, own)
+        yield chest
+        if chest.at is not None:
+            day = (chest.at.astimezone(self.chart.zone).date() - begun.astimezone(self.chart.zone).date()).days
+            yield Fact("chest-check-day", day, at=chest.at, sources=chest.sources)
+
+    def _observed(self) -> Iterator[Fact]:
+        """The full hours after cement at which both legs and chest were last looked at, within the first days."""
+        last: list[Finding] = []
+        for name in _LOOKED_AT:
+            rows = [f for f in self.chart.named(name) if f.confirmed and f.answer and self._is_check(f)]
+            last += sorted(rows, key=lambda f: (f.at, f.source))[-1:]
+        if len(last) == len(_LOOKED_AT):
+            at = min(finding.at for finding in last)
+            hours = (at - self._over_at) // timedelta(hours=1)
+            yield Fact("observed-for", hours, at=at, sources=tuple(sorted(finding.source for finding in last)))
 
     def _cause(self) -> Fact:
         fractured = self.chart.episodes_of(EpisodeKind.FRACTURE)
@@ -186,7 +202,7 @@ class TreatedReader:
 
     def _referral(self) -> Fact:
         """The best standing of a referral written since the fracture: an order is placed, a completed one is kept."""
-        since = self.event.onset_at - SAME_FRACTURE
+        since = self._fractured_at
         standing: dict[str, Fact] = {}
         for request in self.chart.of_type("ServiceRequest"):
             body, when = request.body, happened(request.body, self.chart.zone)
@@ -197,8 +213,3 @@ class TreatedReader:
                 sources = (request.reference,)
                 standing[status] = Fact("osteoporosis-referral", status, at=when.earliest, sources=sources)
         return standing.get("kept") or standing.get("placed") or unknown("osteoporosis-referral")
-
-
-def _modalities(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The modalities of a study and of its series."""
-    return [*(body.get("modality") or ()), *(s["modality"] for s in body.get("series") or () if s.get("modality"))]

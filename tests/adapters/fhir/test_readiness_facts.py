@@ -116,7 +116,8 @@ def test_every_declared_datum_has_a_reader(scope: Scope, monkeypatch: pytest.Mon
         return fill(vocabulary, scope, rows, **about)
 
     monkeypatch.setattr(to_facts.Sheet, "fill", watched)
-    case_of(candidate().cement("L1", 1).leak_statement("L1", 0.9))
+    record = candidate().cement("L1", 1).leak_statement("L1", 0.9)
+    case_of(record.finding("neurological-examination", "normal", 0.8).finding("chest-check", "normal", 0.8))
     assert {datum.id for datum in book().vocabulary.of_scope(scope)} - given[scope] == set()
 
 

@@ -35,6 +35,7 @@ LOINC = "http://loinc.org"
 CPT = "http://www.ama-assn.org/go/cpt"
 SOPT = "https://nahdo.org/sopt"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
 DICOM = "http://dicom.nema.org/resources/ontology/DCM"
 ROWS = load_rows()
 TERMS = Terminology.load()
@@ -131,7 +132,7 @@ def test_a_cpt_code_is_a_number_without_a_descriptor(row: CodeRow) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=name)
 def test_every_row_says_how_it_was_verified_and_names_a_known_system(row: CodeRow) -> None:
     assert row.verified_by.strip()
-    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, RXNORM, *LOCAL}
+    assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, RXNORM, ATC, *LOCAL}
     if row.system in LOCAL:
         assert row.code in LOCAL[row.system], "a local code is defined in local-codes.yaml"
         assert row.verified_by == "local code, defined here"

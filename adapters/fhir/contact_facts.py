@@ -1,0 +1,69 @@
+"""Contacts of follow-up: the last visit or call after cement that was kept. What was booked or missed is no contact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.fhir.invariants import objects
+from adapters.fhir.known_chart import KnownChart
+from adapters.fhir.reading import ORDER, When, codings, reference_of
+from pathway.chart import ChartResource
+from pathway.episodes import Episode, EpisodeKind
+from pathway.facts import Fact, unknown
+
+DATUM: Final = "last-contact-day"
+CONTACT: Final = "follow-up-contact"
+_KEPT: Final[Mapping[str, str]] = {"Encounter": "finished", "Appointment": "fulfilled"}
+_STAYS: Final = frozenset({"IMP", "ACUTE", "NONAC", "SS", "OBSENC", "EMER"})
+"""Classes of an encounter that is no contact of follow-up, whatever it says of its reason: a stay, an emergency."""
+_SAYS: Final = ("type", "serviceType", "reasonCode", "appointmentType")
+
+
+def last_contact(chart: KnownChart, event: Episode, over_at: datetime) -> Fact:
+    """On which day after cement the last contact of this event was kept, by an Encounter or an Appointment.
+
+    It names the event in its reason or order, or bears the local code of such a contact and is the event's by its date.
+    """
+    kept = [(at, r.reference) for r in _kept(chart) if (at := _begun(chart, r)) and over_at <= at <= chart.as_of
+            and _is_of(chart, event, r, at)]  # fmt: skip
+    if not kept:
+        return unknown(DATUM)
+    at = max(at for at, _ in kept)
+    day = (at.astimezone(chart.zone).date() - event.onset_at.astimezone(chart.zone).date()).days
+    return Fact(DATUM, day, at=at, sources=tuple(sorted(r for day, r in kept if day == at)))
+
+
+def _kept(chart: KnownChart) -> Iterator[ChartResource]:
+    for kind, status in _KEPT.items():
+        for resource in chart.of_type(kind):
+            setting = resource.body.get("class")
+            stay = isinstance(setting, Mapping) and setting.get("code") in _STAYS
+            if resource.body.get("status") == status and not stay:
+                yield resource
+
+
+def _begun(chart: KnownChart, resource: ChartResource) -> datetime | None:
+    """When it began; the earliest that its date allows, so that no vague date reaches into a later period."""
+    period = resource.body.get("period")
+    text = period.get("start") if isinstance(period, Mapping) else resource.body.get("start")
+    when = When.read(text, chart.zone)
+    return when.earliest if when else None
+
+
+def _is_of(chart: KnownChart, event: Episode, resource: ChartResource, at: datetime) -> bool:
+    named = {reference_of(one) for key in ("reasonReference", "basedOn") for one in objects(resource.body, key)}
+    orders = {r.reference: r.body for r in chart.of_type("ServiceRequest")}
+    named |= {reference_of(one) for order in named & orders.keys() for one in objects(orders[order], "reasonReference")}
+    events = chart.episodes_of(EpisodeKind.PROCEDURE)
+    if any(named & set(one.sources) for one in events):
+        return bool(named & set(event.sources))
+    coded = _bears_code(resource.body) or any(_bears_code(orders[order]) for order in named & orders.keys())
+    before = [one for one in events if one.onset_at <= at]
+    return coded and max(before, key=lambda one: (one.onset_at, one.id), default=event).id == event.id
+
+
+def _bears_code(body: Mapping[str, Any]) -> bool:
+    concepts = [body.get(key) for key in (*_SAYS, "code")]
+    return any(c.get("system") == ORDER and c.get("code") == CONTACT for c in codings(*concepts))
