@@ -98,6 +98,26 @@ class Record:
         }  # fmt: skip
         return self._own(body, "enc")
 
+    def contact(self, days: float, kind: str = "AMB", *, status: str = "finished") -> Record:
+        """A contact of follow-up after the last procedure: a visit (`AMB`) or a call (`VR`)."""
+        body: Json = {
+            "resourceType": "Encounter", "status": status,
+            "class": {"system": f"{_TERMINOLOGY}/v3-ActCode", "code": kind},
+            "reasonReference": [self._last_procedure()],
+            "period": {"start": self.at(days)} | ({"end": self.at(days - 0.02)} if status == "finished" else {}),
+        }  # fmt: skip
+        return self._own(body, "contact")
+
+    def appointment(self, days: float, status: str = "booked") -> Record:
+        """An appointment of follow-up after the last procedure; ahead of now where `days` is negative."""
+        who = {"actor": {"reference": f"Patient/{self.id}"}, "status": "accepted"}
+        body: Json = {
+            "resourceType": "Appointment", "status": status, "reasonReference": [self._last_procedure()],
+            "start": self.at(days), "end": self.at(days - 0.02), "participant": [who],
+        }  # fmt: skip
+        count = sum(1 for r in self.resources if r["resourceType"] == "Appointment")
+        return self._add({**body, "id": f"{self.id}-appointment-{count + 1}"})
+
     def pain(self, score: int, days: float, *, site: bool = True, moving: bool = True, status: str = "final") -> Record:
         """A pain score, on the spine unless said otherwise."""
         body = self._observation(concept(LOINC, "72514-3"), days, status)
@@ -336,19 +356,34 @@ class Record:
             del body["clinicalStatus"]  # ait-2
         return self._own(body, "allergy", "patient")
 
-    def study(self, modality: str, days: float, status: str = "available", *, spine: bool = True) -> Record:
-        """An imaging study of one DICOM modality, of the spine unless its body site is to be left out."""
+    def study(
+        self, modality: str, days: float, status: str = "available", *, spine: bool = True, level: str = ""
+    ) -> Record:  # fmt: skip
+        """An imaging study of one DICOM modality, of a vertebra or the spine, or of no named site."""
         kind = {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": modality}
         body: Json = {"resourceType": "ImagingStudy", "status": status, "started": self.at(days), "modality": [kind]}
         if spine:
-            site = {"system": SNOMED, "code": "421060004"}
+            site = {"system": LEVEL, "code": level} if level else {"system": SNOMED, "code": "421060004"}
             body["series"] = [{"uid": "2.25.1", "modality": kind, "bodySite": site}]
         return self._own(body, "study")
 
+    def report(self, days: float, status: str = "final") -> Record:
+        """What was read of the last study."""
+        study = next(r for r in reversed(self.resources) if r["resourceType"] == "ImagingStudy")
+        body: Json = {
+            "resourceType": "DiagnosticReport", "status": status, "code": {"text": "Report"},
+            "effectiveDateTime": study["started"], "issued": self.at(days),
+            "imagingStudy": [{"reference": f"ImagingStudy/{study['id']}"}],
+        }  # fmt: skip
+        return self._own(body, "report")
+
     def _part_of_procedure(self) -> Record:
-        last = next(r for r in reversed(self.resources) if r["resourceType"] == "Procedure")
-        self.resources[-1]["partOf"] = [{"reference": f"Procedure/{last['id']}"}]
+        self.resources[-1]["partOf"] = [self._last_procedure()]
         return self
+
+    def _last_procedure(self) -> Json:
+        last = next(r for r in reversed(self.resources) if r["resourceType"] == "Procedure")
+        return {"reference": f"Procedure/{last['id']}"}
 
     def _observation(self, code: Json, days: float, status: str) -> Json:
         return {"resourceType": "Observation", "status": status, "code": code, "effectiveDateTime": self.at(days)}
