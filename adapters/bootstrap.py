@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -14,7 +14,11 @@ from adapters.fhir import concept_map
 from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
+from adapters.out import channels
 from adapters.settings import Settings, from_environment
+from adapters.worker import doorbell
+from pathway.calendar import start_of_day
+from pathway.clockwork import Pace
 from pathway.errors import BadInputError
 from pathway.in_force import Rules
 from pathway.leases import Armed, RulesInForce, Tell, silent
@@ -72,12 +76,34 @@ def open_house(settings: Settings | None = None, clock: Clock | None = None) -> 
     rules, terms = rules_in_force(settings, tell=_tell), code_tables(settings)
     check_acting(settings, rules.look(clock.now()))  # what cannot be used is said now, not at the first call
     upgrade(settings.database_url)
-    store = open_store(settings.database_url)
+    store = open_store(settings.database_url, doorbell.ring)
     with store.write() as ledger:
         ledger.keep_bytes(terms.body)  # a decision names its code tables by hash
     declared = rules.rules.declared
     facts = ChartReader(declared, terms, ZoneInfo(settings.time_zone), settings.place_state)
-    return House(settings, clock, terms, declared, store, Service(store, facts, rules, clock, settings.acting_policy))
+    service = Service(
+        store, facts, rules, clock, settings.acting_policy, pace=pace_of(settings), channels=channels(settings),
+        zone=ZoneInfo(settings.time_zone), live_from=live_from(settings), tell=_tell,
+    )  # fmt: skip
+    return House(settings, clock, terms, declared, store, service)
+
+
+def live_from(settings: Settings) -> datetime | None:
+    """The instant at which the service goes live: the start of that day in the facility's zone."""
+    return start_of_day(settings.go_live, ZoneInfo(settings.time_zone)) if settings.go_live else None
+
+
+def pace_of(settings: Settings) -> Pace:
+    """How long tasks may rest, as the site has it."""
+    return Pace(
+        answer=timedelta(minutes=settings.emergency_minutes), attempts=settings.contact_attempts,
+        grace=timedelta(hours=settings.overdue_hours), grace_asap=timedelta(hours=settings.overdue_asap_hours),
+        grace_stat=timedelta(minutes=settings.overdue_stat_minutes),
+        longest_snooze=timedelta(days=settings.longest_snooze_days),
+        longest_snooze_urgent=timedelta(days=settings.longest_snooze_urgent_days),
+        longest_snooze_asap=timedelta(days=settings.longest_snooze_asap_days),
+        longest_snooze_stat=timedelta(days=settings.longest_snooze_stat_days),
+    )  # fmt: skip
 
 
 def check_acting(settings: Settings, armed: Armed) -> None:
@@ -112,6 +138,6 @@ def rules_in_force(settings: Settings, names: tuple[str, ...] = (), tell: Tell =
 
 
 def _tell(event: str, **about: str) -> None:
-    """An event about the rules, in the log; the command line, which has none, says it in its own way."""
+    """An event about rules or rechecks, in the log; the command line, which has none, says it in its own way."""
     if structlog.is_configured():
-        (_LOG.error if event == "rules-trouble" else _LOG.info)(event, **about)
+        (_LOG.error if event in ("rules-trouble", "recheck-failed", "wake-failed") else _LOG.info)(event, **about)

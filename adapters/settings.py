@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import json
 import os
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from adapters.setting_forms import long_enough, mail_address, mail_server, message_broker, web_address
 from pathway.errors import BadInputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +34,10 @@ class Settings(BaseSettings):
     )
     source: str = Field(default="local", description="names the sender: patient ids mean something only within it")
     time_zone: str = Field(default="UTC", description="the facility's zone (IANA name), for dates without a time")
+    go_live: date | None = Field(
+        default=None,
+        description="the first day of the service here; what was over before makes no task but emergencies",
+    )
     place_state: str = Field(
         default="", description="the US state where care is given (two letters), its Medicare area (jm) or elsewhere"
     )
@@ -69,6 +75,31 @@ class Settings(BaseSettings):
     site_codes: Path | None = Field(
         default=None, description="the ConceptMap (FHIR R4, JSON) of the site's own codes, read when the service starts"
     )
+    emergency_minutes: int = Field(
+        default=15, ge=1, description="how long an emergency waits for an answer before the next is told, in minutes"
+    )
+    overdue_hours: int = Field(
+        default=24, ge=1, description="how long a late task rests before the next is told of it, in hours"
+    )
+    overdue_asap_hours: int = Field(
+        default=4, ge=1, description="the same for what is asked for as soon as possible (asap), in hours"
+    )
+    overdue_stat_minutes: int = Field(
+        default=60, ge=1, description="the same for what is asked for at once (stat), in minutes"
+    )
+    contact_attempts: int = Field(
+        default=3, ge=1, description="how many attempts without reaching the patient escalate a task and may end it"
+    )
+    longest_snooze_days: int = Field(
+        default=180, ge=1, description="how far a task may be put off, or its next try planned, in days"
+    )
+    longest_snooze_urgent_days: int = Field(default=30, ge=1, description="the same for what is urgent, in days")
+    longest_snooze_asap_days: int = Field(
+        default=3, ge=1, description="the same for what is asked for as soon as possible (asap), in days"
+    )
+    longest_snooze_stat_days: int = Field(
+        default=2, ge=1, description="the same for what is asked for at once (stat), in days"
+    )
     fhir_servers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="FHIR bases that a hook's data may be fetched from"
     )
@@ -83,7 +114,82 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="signs the forms of pages; made and kept beside the database if not given"
     )
 
-    @field_validator("policies", "fhir_servers", mode="before")
+    broker_url: Annotated[SecretStr, AfterValidator(message_broker)] = Field(
+        default=SecretStr(""),
+        description="what carries bells to the workers: amqp://… (RabbitMQ), redis://…; else a file beside SQLite",
+    )
+    worker_processes: int = Field(
+        default=2, ge=1, le=64, description="how many processes of a worker load and poll; one more sweeps and sends"
+    )
+
+    poll_base: Annotated[str, AfterValidator(web_address)] = Field(
+        default="", description="the FHIR base whose changes are taken in; empty, none is asked"
+    )
+    poll_seconds: int = Field(default=60, ge=1, description="how often it is asked what changed, in seconds")
+    poll_overlap_seconds: int = Field(
+        default=300, ge=60, description="how far back each time, for what a server commits late, in seconds"
+    )
+    subscription_secret: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
+        default=SecretStr(""),
+        description="what that server sends as a bearer token with each notification; if not given, none is heard",
+    )
+    waiting_limit: int = Field(
+        default=10_000, ge=1, description="how many notifications may wait to be taken in before more are put off"
+    )
+    export_folder: Path = Field(
+        default=ROOT / "var" / "exports",
+        description="where the files of a bulk export are kept while they are taken in",
+    )
+
+    fhir_write_base: Annotated[str, AfterValidator(web_address)] = Field(
+        default="",
+        description="the FHIR base that tasks and care plans are written to; empty, the work list here is all",
+    )
+    fhir_write_ids: Literal["ours", "server"] = Field(
+        default="ours",
+        description="who gives written resources their ids: we, or the server where it takes none of ours",
+    )
+    fhir_write_source: str = Field(
+        default="", description="the source whose patients that server holds; empty, PATHWAY_SOURCE"
+    )
+    fhir_client_id: str = Field(
+        default="", description="our client id at that server (SMART Backend Services); empty, no token is asked for"
+    )
+    fhir_client_key: Path | None = Field(
+        default=None, description="the file of the private key that signs our requests for tokens (pathway key make)"
+    )
+    fhir_client_scope: str = Field(
+        default="system/Task.crus system/CarePlan.crus system/Provenance.crus",
+        description="what we ask to be allowed at that server, as SMART scopes",
+    )
+    fhir_token_url: Annotated[str, AfterValidator(web_address)] = Field(
+        default="", description="where tokens are asked for; empty, where that server's smart-configuration says"
+    )
+    outbox_attempts: int = Field(
+        default=16, ge=1, le=100, description="how often a row of the outbox is tried before it is parked for a person"
+    )
+
+    alert_webhook: Annotated[str, AfterValidator(web_address)] = Field(
+        default="",
+        repr=False,  # many a webhook's address is its password
+        description="the address that is told of an emergency that nobody has answered; empty, none is",
+    )
+    alert_webhook_secret: Annotated[SecretStr, AfterValidator(long_enough)] = Field(
+        default=SecretStr(""), description="signs what is sent to the webhook (HMAC-SHA256); 16 characters or more"
+    )
+    alert_smtp: Annotated[str, AfterValidator(mail_server)] = Field(
+        default="",
+        repr=False,  # it may hold a password
+        description="the mail server for alerts: smtp://HOST:PORT, or smtp+starttls or smtps with USER:PASSWORD@",
+    )
+    alert_to: Annotated[tuple[Annotated[str, AfterValidator(mail_address)], ...], NoDecode] = Field(
+        default=(), description="the mail addresses of those who are on call and of who stands behind them"
+    )
+    alert_from: Annotated[str, AfterValidator(mail_address)] = Field(
+        default="", description="the mail address that alerts come from"
+    )
+
+    @field_validator("policies", "fhir_servers", "alert_to", mode="before")
     @classmethod
     def _json_list(cls, given: Any) -> Any:
         try:

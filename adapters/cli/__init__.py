@@ -1,4 +1,4 @@
-"""The command line: `pathway serve | assess | replay | rules | codes | demo | account | backup | restore | upgrade`.
+"""The command line: `pathway up | serve | assess | rules | …`; `pathway --help` names them all.
 
 Exit codes: 0 done, 1 a check failed, 2 bad input or usage, 70 a fault of ours. No traceback reaches the user.
 """
@@ -14,8 +14,15 @@ from adapters.cli.assess import assess
 from adapters.cli.backup import backup, restore, upgrade
 from adapters.cli.codes import codes
 from adapters.cli.demo import demo
+from adapters.cli.ingesting import job, load, poll, subscribe
+from adapters.cli.outbox import key, outbox
 from adapters.cli.rules import rules
+from adapters.cli.screen import screen
 from adapters.cli.serve import replay, serve
+from adapters.cli.simulate import simulate
+from adapters.cli.sweep import cohort, sweep
+from adapters.cli.unread import unread
+from adapters.cli.up import beat, up, worker
 from adapters.http import logs
 from pathway import __version__
 from pathway.errors import PathwayError, ReplayError
@@ -47,9 +54,34 @@ class _Polite(click.Group):
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """Pathway: candidacy, follow-up and bone health around cement in fractured vertebrae. Draft rules."""
-    if ctx.invoked_subcommand != "serve":  # which has a level of its own
+    if ctx.invoked_subcommand not in ("serve", "worker", "beat"):  # which have a level of their own
         logs.configure("warning")
 
 
-for command in (serve, assess, replay, rules, codes, demo, account, backup, restore, upgrade):
+for command in (
+    up,
+    serve,
+    worker,
+    beat,
+    assess,
+    screen,
+    replay,
+    rules,
+    codes,
+    demo,
+    account,
+    backup,
+    restore,
+    upgrade,
+    sweep,
+    cohort,
+    load,
+    poll,
+    subscribe,
+    job,
+    unread,
+    outbox,
+    key,
+    simulate,
+):
     main.add_command(command)

@@ -72,7 +72,7 @@ def assess(files: tuple[Path, ...], as_of: str | None, policies: tuple[str, ...]
     """
     settings, now = from_environment(), SystemClock().now()
     desk = Desk.open(settings, policies, now)
-    instant = _instant(as_of, ZoneInfo(settings.time_zone)) if as_of else now
+    instant = instant_of(as_of, ZoneInfo(settings.time_zone)) if as_of else now
     if len(files) == 1:
         for decision, parcel in _decisions(desk, files[0], instant):
             _show(decision, parcel, as_json)
@@ -117,7 +117,7 @@ def _show(decision: Decision, parcel: Parcel, as_json: bool) -> None:
             click.echo(f"Warning: set aside entry {entry.index}: {entry.expression} {entry.why}. {entry.fix}", err=True)
 
 
-def _instant(text: str, zone: ZoneInfo) -> datetime:
+def instant_of(text: str, zone: ZoneInfo) -> datetime:
     """An instant with its zone, or the start of a day in the facility's zone."""
     when = When.read(text, zone)
     if when is None:

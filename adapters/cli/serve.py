@@ -9,10 +9,11 @@ import click
 
 from adapters.bootstrap import House, open_house
 from adapters.http import logs
-from adapters.settings import from_environment
+from adapters.settings import Settings, from_environment
+from adapters.worker import doorbell
 from pathway import releases
 from pathway.canonical import instant
-from pathway.errors import PathwayError
+from pathway.errors import BadInputError, PathwayError
 
 
 @click.command()
@@ -26,10 +27,18 @@ def serve(host: str, port: int) -> None:
     settings = from_environment()
     logs.configure(settings.log_level)
     house = open_house(settings)
+    _bell(settings)
     try:
         serve_app(create_app(house), host, port, ready=lambda: _greet(house, f"http://{host}:{port}"))
     finally:
+        doorbell.remove()
         house.close()
+
+
+def _bell(settings: Settings) -> None:
+    """Ring for workers where a broker is known; without one, they are rung for by the beat alone."""
+    with suppress(BadInputError):
+        doorbell.install(settings)
 
 
 def _greet(house: House, base: str) -> None:

@@ -6,7 +6,20 @@ from flask import Flask
 
 from adapters.bootstrap import House
 from adapters.fhir.client import normalised
-from adapters.http import auth, cds_hooks, contract, decisions, fhir_api, guard, health, logs, metrics, pages, problems
+from adapters.http import (
+    auth,
+    cds_hooks,
+    contract,
+    decisions,
+    fhir_api,
+    guard,
+    health,
+    logs,
+    metrics,
+    pages,
+    problems,
+    published_keys,
+)
 from adapters.http.cds_hooks.catalogue import services
 from adapters.http.rooms import KEY
 
@@ -25,11 +38,13 @@ def create_app(house: House) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions[KEY] = house
+    health.install(app, house)
+    published_keys.install(app, house)
     metrics.install(app, house)
     guard.install(app, house.settings)
     problems.install(app)
     auth.install(app, house.settings)
-    for room in (health, metrics, fhir_api, decisions, cds_hooks, auth, pages):
+    for room in (health, published_keys, metrics, fhir_api, decisions, cds_hooks, auth, pages):
         app.register_blueprint(room.blueprint)
     contract.install(app)
     return app

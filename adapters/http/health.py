@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response, current_app
 
 from adapters.bootstrap import House
 from adapters.db.errors import StoreUnavailableError
 from adapters.fhir import strict_json
 from adapters.http.problems import RETRY_SECONDS
 from adapters.http.rooms import house
+from adapters.worker.tasks import SWEPT
 from pathway.errors import PathwayError
 
 blueprint = Blueprint("health", __name__)
 Fault = tuple[str, str]
 """What is wrong, and what to do."""
+STILL: Final = timedelta(minutes=1)
+"""How long the follow-up may stand still, and how long a service that was just started has for its first sweep."""
+_BEGAN: Final = "pathway.began_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,24 @@ def _rules(own: House) -> Iterator[Fault]:
         yield f"no rule set decides on {armed.day}", "`pathway rules list` shows which release holds when"
 
 
+def _sweep(own: House) -> Iterator[Fault]:
+    """Without sweeps nobody is reminded, escalated or told: as grave as a database that is away, and less visible."""
+    with own.store.marks(write=False) as marks:
+        mark = marks.mark(SWEPT)
+    now = own.clock.now()
+    if now - max(current_app.extensions[_BEGAN], mark.at if mark else current_app.extensions[_BEGAN]) > STILL:
+        since = f"since {mark.at:%Y-%m-%d %H:%M} UTC" if mark else "since the service was started"
+        yield f"the follow-up stands still: no sweep {since}", "Start `pathway worker` and `pathway beat`"
+
+
+def install(app: Flask, own: House) -> None:
+    """Remember when the app began."""
+    app.extensions[_BEGAN] = own.clock.now()
+
+
 _CHECKS: Final[dict[str, Callable[[House], Iterator[Fault]]]] = {
     "database": _database,
     "migrations": _migrations,
     "rules": _rules,
+    "sweep": _sweep,
 }

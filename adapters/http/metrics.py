@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from adapters.bootstrap import House
+from adapters.http.queue_metrics import Queues
 from pathway.errors import PathwayError
 
 blueprint = Blueprint("metrics", __name__)
@@ -61,6 +62,7 @@ class Metrics:
         )
         ProcessCollector(namespace="pathway", registry=self.registry)
         self.registry.register(_Judges(house))
+        self.registry.register(Queues(house))
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one answer, its status as its class (`2xx`)."""

@@ -27,7 +27,7 @@ from pathway.errors import BadInputError
 CONNECTIONS: Final = 1000
 THREADS: Final = 8
 IDLE_SECONDS: Final = 60
-DRAIN_SECONDS: Final = 20
+DRAIN_SECONDS: Final = 12  # `pathway up` waits for 15
 _WIDER: Final = 4  # what is a little too long still reaches the app, which logs and counts it
 
 _LOG = structlog.get_logger("pathway.http")

@@ -20,6 +20,9 @@ class Area(StrEnum):
     DECISION = "decision"
     RULE_SETS = "rule-sets"
     ACCOUNTS = "accounts"
+    OUTBOX = "outbox"
+    UNREAD = "unread"
+    COHORT = "cohort"
 
 
 _EVERYBODY: Final = frozenset(Role)
@@ -31,6 +34,9 @@ MAY: Final[Mapping[Area, frozenset[Role]]] = MappingProxyType({
     Area.DECISION: ACTORS | {Role.AUDITOR},
     Area.RULE_SETS: _EVERYBODY,
     Area.ACCOUNTS: frozenset({Role.ADMIN}),
+    Area.OUTBOX: ACTORS | {Role.ADMIN},  # an admin mends servers and addresses: ids of tasks, no patient's
+    Area.UNREAD: ACTORS,
+    Area.COHORT: ACTORS | {Role.AUDITOR},
 })  # fmt: skip
 """An admin sees no patient's data; an auditor sees all of it and changes nothing."""
 

@@ -9,16 +9,17 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from adapters.fhir.from_plan import TASK_KEY
+from pathway.care import CareWord
 from pathway.chart import patient_key
 from pathway.episodes import Episode
 from pathway.errors import NotFoundError
 from pathway.ports import Ledger
-from pathway.reconcile import NAMESPACE, Task
+from pathway.tasks import NAMESPACE, Task
 
 LARGEST_PAGE: Final = 200
 Query = Mapping[str, Any]
-Plan = tuple[Episode, str, tuple[Task, ...]]
-"""An episode, its patient's key, and that patient's tasks."""
+Plan = tuple[Episode, str, tuple[Task, ...], tuple[CareWord, ...]]
+"""An episode, its patient's key, that patient's tasks, and what people said about their care."""
 
 SEARCHES: Final = {
     "Task": {
@@ -78,9 +79,9 @@ def care_plan_by_id(ledger: Ledger, id: str) -> Plan:
 
 
 def _plans_of(ledger: Ledger, patient: str) -> Iterator[Plan]:
-    own = ledger.tasks(patient)
+    own, said = ledger.tasks(patient), ledger.care_words(patient)
     for episode in sorted(ledger.episodes(patient), key=lambda e: (e.onset_at, e.id)):
-        yield episode, patient, own
+        yield episode, patient, own, said
 
 
 def _patient(source: str, query: Query) -> str:

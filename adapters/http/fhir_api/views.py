@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 
-from adapters.fhir.from_plan import capability_statement, care_plan, searchset, task
+from adapters.fhir.capability import capability_statement
+from adapters.fhir.from_plan import care_plan, searchset, task
 from adapters.http.fhir_api.search import (
     SEARCHES,
     care_plan_by_id,
@@ -16,6 +17,7 @@ from adapters.http.fhir_api.search import (
     tasks,
 )
 from adapters.http.fhir_api.submission import submit
+from adapters.http.fhir_api.told import told
 from adapters.http.negotiation import fhir_answer
 from adapters.http.problems import fhir
 from adapters.http.rooms import house, own_url
@@ -35,6 +37,18 @@ def _asked() -> None:
 def take_in() -> Response:
     """A Bundle, or one resource: kept, decided on, and answered for entry by entry."""
     return _answer(submit(house(), request.get_data(cache=False)))
+
+
+@blueprint.post("/subscription")
+def hear() -> Response:
+    """A notification of a subscription of ours, with or without the resource."""
+    return told(request.get_data(cache=False))
+
+
+@blueprint.put("/subscription/<type>/<id>")
+def hear_resource(type: str, id: str) -> Response:
+    """A notification as an update of the resource itself, as R4 has it."""
+    return told(request.get_data(cache=False), f"{type}/{id}")
 
 
 @blueprint.get("/metadata")

@@ -12,8 +12,8 @@ from pathway.decisions import DecisionRecord
 from pathway.facts import Interval, Reason
 from pathway.messages import REASONS
 from pathway.ports import Ledger
-from pathway.reconcile import Task
 from pathway.rulebook import Rule, RuleBook, RuleSet, from_document
+from pathway.tasks import Task
 from pathway.vocabulary import Datum, Vocabulary
 
 Json = Mapping[str, Any]

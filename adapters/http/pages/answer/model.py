@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.http.pages.decision.model import rows_of
 from adapters.http.pages.evidence import datum_title, in_words, reason_words, under
-from adapters.http.pages.worklist.model import level_words
+from adapters.http.pages.worklist.rows import level_words
 from pathway.canonical import instant, parse
 from pathway.chart import patient_id
 from pathway.decisions import DecisionRecord

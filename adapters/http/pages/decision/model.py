@@ -14,14 +14,14 @@ from adapters.http.pages.evidence import (
     sheets_of,
     shown,
 )
-from adapters.http.pages.worklist.model import level_words
+from adapters.http.pages.worklist.rows import level_words
 from pathway.canonical import parse
 from pathway.chart import patient_id
 from pathway.decisions import DecisionRecord
 from pathway.levels import sort_key
 from pathway.ports import Ledger
-from pathway.reconcile import Task
 from pathway.rulebook import RuleBook
+from pathway.tasks import Task
 from pathway.vocabulary import Vocabulary
 
 Json = Mapping[str, Any]

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from adapters.http.cds_hooks.detail import carrying
 from adapters.http.pages.evidence import all_under, latest, reason_words, sheets_of, shown
+from adapters.http.pages.patient.cares import Care, cares_of
 from adapters.http.pages.patient.names import names_of
 from adapters.http.pages.patient.spine import Spine, spine
-from adapters.http.pages.worklist.model import Row, level_words, rows_of
+from adapters.http.pages.worklist.rows import Row, level_words, rows_of
 from pathway.canonical import parse
 from pathway.chart import patient_key
 from pathway.decisions import DecisionRecord
@@ -94,6 +95,7 @@ class Page:
     episodes: tuple[Episode, ...]
     decisions: tuple[DecisionRecord, ...]
     decision: DecisionRecord | None
+    care: tuple[Care, ...]
 
 
 def patient_page(
@@ -118,7 +120,7 @@ def patient_page(
         open=tuple(row for row in rows if not row.task.ended),
         ended=tuple(sorted((r for r in rows if r.task.ended), key=lambda r: r.task.modified_at, reverse=True)),
         episodes=tuple(sorted(ledger.episodes(key), key=lambda e: (e.onset_at, e.id))),
-        decisions=decisions, decision=decision,
+        decisions=decisions, decision=decision, care=cares_of(ledger, key),
     )  # fmt: skip
 
 

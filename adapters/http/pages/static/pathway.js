@@ -18,6 +18,15 @@
   document.addEventListener("htmx:sendError", () => said("Not done: the service cannot be reached. Try again."));
   document.addEventListener("htmx:timeout", () => said("Not sure: the service did not answer. Reload the page."));
 
+  // How long until an emergency goes further: the page says it once, this keeps it true.
+  const left = () => {
+    for (const place of document.querySelectorAll(".countdown")) {
+      const minutes = Math.floor((Date.parse(place.dataset.until) - Date.now()) / 60000);
+      place.textContent = minutes < 1 ? "goes further now" : `${minutes} minute${minutes > 1 ? "s" : ""} left`;
+    }
+  };
+  setInterval(left, 10000);
+
   // j and k go through the tasks, except while somebody writes.
   document.addEventListener("keydown", (event) => {
     const step = { j: 1, k: -1 }[event.key];

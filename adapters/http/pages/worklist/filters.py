@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pathway.reconcile import Task
+from pathway.tasks import Task
 
 PRIORITIES: Final[Mapping[str, str]] = {"stat": "At once", "asap": "As soon as possible", "urgent": "Urgent",
                                         "routine": "Routine"}  # fmt: skip

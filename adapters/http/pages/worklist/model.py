@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.http.pages.evidence import Why, why
-from adapters.http.pages.patient.names import names_of
+from adapters.http.pages.worklist.bands import BANDS, band_of
 from adapters.http.pages.worklist.filters import PRIORITIES, Filters
+from adapters.http.pages.worklist.rows import Row, holds, rows_of
 from pathway.chart import patient_id
-from pathway.people import Act, Person, TaskEvent, acts_for
+from pathway.history import TaskEvent
+from pathway.lifecycle import OPEN
+from pathway.people import Person
 from pathway.ports import Ledger
-from pathway.reconcile import ENDED, Task
 from pathway.rulebook import RuleBook
+from pathway.tasks import Task
 
 PAGE: Final = 50
 BATCH: Final = 1000
-WEEK: Final = timedelta(days=7)
-OPEN: Final = tuple(sorted({"draft", "requested", "received", "accepted", "ready", "in-progress", "on-hold"} - ENDED))
-BANDS: Final[Mapping[str, str]] = {
-    "emergencies": "Emergencies", "overdue": "Overdue", "today": "Today", "week": "This week", "later": "Later",
-}  # fmt: skip
-"""In the order in which they are worked on. An emergency stays one whatever its due date."""
 _RANK: Final = {priority: place for place, priority in enumerate(PRIORITIES)}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One open task. `late` says in words how far it is overdue; `mine` that the reader holds it."""
-
-    task: Task
-    band: str
-    patient: str
-    name: str
-    levels: str
-    priority: str
-    late: str
-    holder: str
-    mine: bool
-    acts: frozenset[Act]
-
-    @property
-    def id(self) -> str:
-        """The task's id."""
-        return self.task.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +46,25 @@ class Page:
     every: int
 
     @property
-    def ids(self) -> frozenset[str]:
+    def rows(self) -> Iterable[Row]:
         """The tasks on this page."""
-        return frozenset(row.id for band in self.bands for row in band.rows)
+        return (row for band in self.bands for row in band.rows)
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the tasks on this page."""
+        return frozenset(row.id for row in self.rows)
+
+    @property
+    def many(self) -> bool:
+        """Whether there is anything to choose together."""
+        return any(row.one_of_many for row in self.rows)
 
 
 def work_list(ledger: Ledger, filters: Filters, reader: Person, now: datetime, zone: ZoneInfo) -> Page:
     """The page of the list that the filters name; a page past the end is the last one."""
     every = list(open_tasks(ledger))
-    kept = [t for t in every if filters.hold(t, patient_id(t.patient), _mine(t, reader))]
+    kept = [t for t in every if filters.hold(t, patient_id(t.patient), holds(t, reader))]
     by_band = {task.key: band_of(task, now, zone) for task in kept}
     order = list(BANDS)
     kept.sort(key=lambda t: (order.index(by_band[t.key]), _RANK[t.priority], t.due_at, t.key))
@@ -96,55 +82,15 @@ def open_tasks(ledger: Ledger) -> Iterable[Task]:
     """Every open task, in batches: an emergency is never beyond a limit."""
     offset = 0
     while True:
-        found = ledger.find_tasks(statuses=OPEN, limit=BATCH, offset=offset)
+        found = ledger.find_tasks(statuses=_OPEN, limit=BATCH, offset=offset)
         yield from found
         if len(found) < BATCH:
             return
         offset += BATCH
 
 
-def rows_of(ledger: Ledger, tasks: Sequence[Task], reader: Person, now: datetime, zone: ZoneInfo) -> list[Row]:
-    """Rows for tasks, with the names of their patients asked for once."""
-    names = names_of(ledger, sorted({task.patient for task in tasks}))
-    return [
-        Row(
-            task=task, band=band_of(task, now, zone), patient=patient_id(task.patient),
-            name=names.get(task.patient, ""), levels=level_words(task.levels), priority=PRIORITIES[task.priority],
-            late=_late(now - task.due_at) if task.due_at < now and not task.ended else "",
-            holder=task.holder_display, mine=_mine(task, reader), acts=acts_now(task, reader),
-        )
-        for task in tasks
-    ]  # fmt: skip
-
-
-def band_of(task: Task, now: datetime, zone: ZoneInfo) -> str:
-    """The band of an open task; days are the facility's."""
-    if task.emergency or task.priority == "stat":
-        return "emergencies"
-    if task.due_at < now:
-        return "overdue"
-    today, due = now.astimezone(zone).date(), task.due_at.astimezone(zone).date()
-    if due == today:
-        return "today"
-    return "week" if due < today + WEEK else "later"
-
-
-def level_words(levels: Iterable[str]) -> str:
-    """`L1, L2`; an unnamed vertebra says so."""
-    return ", ".join("vertebra not named" if level == "unspecified" else level for level in levels)
-
-
-def _mine(task: Task, reader: Person) -> bool:
-    return task.holder == reader.name
-
-
-def _late(by: timedelta) -> str:
-    """How far past its due date, in the largest unit that fits."""
-    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1))):
-        count = by // length
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''} overdue"
-    return "just overdue"
+_OPEN: Final = (*OPEN, "draft", "received")
+"""Older versions of the service made no others; whatever is no end is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +106,3 @@ def full(ledger: Ledger, book: RuleBook, task: Task, reader: Person, now: dateti
     """A task in full."""
     (row,) = rows_of(ledger, [task], reader, now, zone)
     return Full(row, why(ledger, book, task), ledger.task_events(task.key))
-
-
-def acts_now(task: Task, reader: Person) -> frozenset[Act]:
-    """What the reader may do to a task as it stands: what somebody else holds can be released or commented on."""
-    acts = acts_for(reader.role, task)
-    if not task.holder:
-        return acts - {Act.RELEASE}
-    if task.holder == reader.name:
-        return acts - {Act.CLAIM}
-    return acts & {Act.RELEASE, Act.COMMENT}

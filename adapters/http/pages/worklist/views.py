@@ -11,21 +11,16 @@ from werkzeug import Response
 
 from adapters.http.auth import MAY, Area, needs
 from adapters.http.pages.frame import blueprint, is_part, reader, zone
+from adapters.http.pages.worklist.acting import DONE, ENDING, STAYS_OPEN, choices, refusal, said_in
 from adapters.http.pages.worklist.filters import OWNERS, PRIORITIES, Filters, read
 from adapters.http.pages.worklist.model import Full, Page, full, work_list
 from adapters.http.rooms import house
 from pathway.errors import ChartMovedError
-from pathway.people import OUTCOMES, Act, ActRefusedError
+from pathway.lifecycle import Act
+from pathway.people import ActRefusedError
 from pathway.ports import Ledger
 
-_DONE: Final = {
-    Act.CLAIM: "You hold it now",
-    Act.RELEASE: "Released",
-    Act.COMPLETE: "Ended",
-    Act.DECLINE: "Declined",
-    Act.COMMENT: "Comment kept",
-}
-_CHOICES: Final = {"outcomes": OUTCOMES.values(), "priorities": PRIORITIES, "owners": OWNERS}
+FILTERED: Final = {"priorities": PRIORITIES, "owners": OWNERS}
 
 
 @blueprint.get("/worklist")
@@ -34,10 +29,12 @@ def worklist() -> str:
     """The open tasks in their bands."""
     filters = read(request.args)
     with house().store.read() as ledger:
-        page = _page(ledger, filters)
+        page = page_of(ledger, filters)
         opened = _full(ledger, filters.open) if filters.open in page.ids else None
         said = _said(ledger)
-    return render_template("worklist.html", page=page, filters=filters, opened=opened, said=said, **_CHOICES)
+    return render_template(
+        "worklist.html", page=page, filters=filters, opened=opened, said=said, **FILTERED, **choices()
+    )
 
 
 @blueprint.get("/tasks/<uuid:id>")
@@ -50,7 +47,7 @@ def task(id: UUID) -> str:
         said = _said(ledger)
     if is_part():
         return _row(it, filters, unfold=bool(filters.open))
-    return render_template("task.html", it=it, row=it.row, filters=filters, said=said, **_CHOICES)
+    return render_template("task.html", it=it, row=it.row, filters=filters, said=said, **choices())
 
 
 @blueprint.post("/tasks/<uuid:id>")
@@ -58,44 +55,52 @@ def task(id: UUID) -> str:
 def act_on_task(id: UUID) -> Response:
     """Do one act; then the row as it stands, or the page again. Somebody else's change is shown, never overwritten."""
     act, filters = Act(request.form["act"]), read(request.form)
-    text, outcome = request.form.get("text", ""), request.form.get("outcome", "")
     refused = ""
     try:
-        house().service.act_on_task(str(id), act, reader(), int(request.form["version"]), text, outcome)
+        said = said_in(request.form, act)
+        house().service.desk.act(str(id), act, reader(), int(request.form["version"]), said)
     except (ActRefusedError, ChartMovedError) as error:
-        refused = f"Not done. {' '.join(_sentence(part) for part in (error.what, error.why, error.fix) if part)}"
+        refused = f"Not done. {refusal(error)}"
     if is_part():
         return _part(str(id), act, filters, refused)
     if refused:
-        with house().store.read() as ledger:
-            it = _full(ledger, str(id))
-        html = render_template("task.html", it=it, row=it.row, filters=filters, refused=refused, text=text, **_CHOICES)
-        return make_response(html, 409)
+        return _refused(str(id), filters, refused)
     told = {"done": act.value, "task": str(id)}
     if request.form.get("from") == "task":
         return redirect(f"{url_for('pages.task', id=id)}?{urlencode(told)}", 303)
-    anchor = "" if act in (Act.COMPLETE, Act.DECLINE) else f"#task-{id}"
+    anchor = "" if act in ENDING else f"#task-{id}"
     return redirect(f"{url_for('pages.worklist')}?{urlencode(filters.query(open='') | told)}{anchor}", 303)
+
+
+def page_of(ledger: Ledger, filters: Filters) -> Page:
+    """The page of the list that the filters name, as its reader sees it now."""
+    return work_list(ledger, filters, reader(), house().clock.now(), zone())
+
+
+def _refused(id: str, filters: Filters, refused: str) -> Response:
+    """The task as it stands, with what was written kept, so that nothing has to be typed twice."""
+    with house().store.read() as ledger:
+        it = _full(ledger, id)
+    html = render_template(
+        "task.html", it=it, row=it.row, filters=filters, refused=refused, text=request.form.get("text", ""), **choices()
+    )
+    return make_response(html, 409)
 
 
 def _part(id: str, act: Act, filters: Filters, refused: str) -> Response:
     """The row for htmx, with the counts of the bands and what is said aloud."""
     with house().store.read() as ledger:
         it = _full(ledger, id)
-        page = _page(ledger, filters)
-    said = refused or f"{_DONE[act]}: {it.row.task.title}"
-    row = _row(it, filters, unfold=bool(refused) or act is Act.COMMENT, refused=refused)
+        page = page_of(ledger, filters)
+    said = refused or f"{DONE[act]}: {it.row.task.title}"
+    row = _row(it, filters, unfold=bool(refused) or act in STAYS_OPEN, refused=refused)
     return make_response(row + render_template("_counts.html", page=page, said=said), 409 if refused else 200)
 
 
 def _row(it: Full, filters: Filters, *, unfold: bool, refused: str = "") -> str:
     return render_template(
-        "_row.html", row=it.row, it=it if unfold else None, filters=filters, refused=refused, **_CHOICES
+        "_row.html", row=it.row, it=it if unfold else None, filters=filters, refused=refused, **choices()
     )
-
-
-def _page(ledger: Ledger, filters: Filters) -> Page:
-    return work_list(ledger, filters, reader(), house().clock.now(), zone())
 
 
 def _full(ledger: Ledger, id: str) -> Full:
@@ -107,8 +112,4 @@ def _said(ledger: Ledger) -> str:
     done, id = request.args.get("done", ""), request.args.get("task", "")
     if not done or not id:
         return ""
-    return f"{_DONE[Act(done)]}: {ledger.find_task(id).title}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    return f"{DONE[Act(done)]}: {ledger.find_task(id).title}"

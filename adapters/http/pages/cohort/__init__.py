@@ -1,0 +1,1 @@
+"""Who was treated before this service began, and what they lack."""

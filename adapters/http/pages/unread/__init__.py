@@ -1,0 +1,1 @@
+"""What came and could not be read: a list that a person works through."""
