@@ -20,12 +20,19 @@ from werkzeug.test import TestResponse
 from adapters.bootstrap import House
 from adapters.http.app import create_app
 from tests.adapters.ingesting import Part, parts
-from tests.world import FixedClock, make_house, silence_logs
+from tests.world import FixedClock, log_as_it_was, make_house, silence_logs
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
     silence_logs()
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """A command that a test runs in its own process leaves no log behind."""
+    with log_as_it_was():
+        yield
 
 
 def is_clear_503(answer: TestResponse) -> bool:

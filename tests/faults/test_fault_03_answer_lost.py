@@ -1,0 +1,67 @@
+"""Fault 3: the server commits and its answer is lost. Nothing is there twice, and nothing is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.proxy import lost
+from tests.faults.writing import KINDS, Desk, Office, office
+
+pytestmark = pytest.mark.service
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with office(request.param, tmp_path_factory.mktemp("office")) as one:
+        yield one
+
+
+@pytest.fixture
+def desk(rooms: Office) -> Iterator[Desk]:
+    one = rooms.desk()
+    yield one
+    rooms.proxy.clear()
+
+
+WRITE = {True: "PUT", False: "POST"}
+
+
+def test_what_was_created_and_not_answered_is_found_and_not_made_again(desk: Desk) -> None:
+    desk.proxy.next(lost(), times=2, method=WRITE[desk.own_ids], path="/Task")
+    assert desk.drain().failed >= 2
+    desk.settle()
+    desk.check()
+    assert desk.proxy.writes("Task") == len(desk.tasks)
+
+
+def test_the_same_holds_for_a_care_plan(desk: Desk) -> None:
+    desk.proxy.next(lost(), times=1, method=WRITE[desk.own_ids], path="/CarePlan")
+    desk.settle()
+    desk.check()
+    (plan,) = desk.server.search("CarePlan", identifier=f"https://pathway.example/fhir/episode|{desk.tasks[0].episode}")
+    named = {one["reference"]["reference"] for one in plan["activity"]}
+    assert named == {f"Task/{desk.there(task)[0]['id']}" for task in desk.tasks}
+    assert desk.proxy.writes("CarePlan") == 1
+
+
+def test_a_lost_provenance_is_written_once(desk: Desk) -> None:
+    desk.proxy.next(lost(), times=2, path="/Provenance")
+    desk.settle()
+    desk.check()
+
+
+def test_a_lost_write_that_was_overtaken_keeps_its_provenance_and_our_newest_word(desk: Desk) -> None:
+    desk.settle()
+    task = desk.tasks[0]
+    desk.change(task, status="in-progress")
+    desk.proxy.next(lost(), method="PUT", path="/Task")
+    assert desk.drain().failed == 1
+    desk.clock.forward(seconds=1)
+    desk.change(task, status="completed", status_reason="Done")
+    desk.settle()
+    desk.check()
+    (there,) = desk.there(task)
+    assert there["status"] == "completed"
+    assert len(desk.proofs(f"Task/{there['id']}")) == 3
