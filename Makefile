@@ -62,7 +62,7 @@ install: $(RUNTIME) ## Make .venv with all that the service runs on
 
 run: $(RUNTIME) ## Start the service on http://127.0.0.1:8000 with invented patients (PORT=... moves it)
 	$(BIN)/pathway demo load
-	exec $(BIN)/pathway serve --port $(PORT)
+	exec $(BIN)/pathway up --port $(PORT)
 
 test: $(DEV) ## Everything: rules and their cases, lint, types, all tests; says what was skipped and why
 	$(MAKE) rules lint types

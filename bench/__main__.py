@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 import structlog
 
-from bench import databases, deciding, engines, hooks
+from bench import databases, deciding, engines, hooks, screening, sweeping
 from bench.report import Table, write
 
 BENCHES: Final[dict[str, Callable[[], list[Table]]]] = {
@@ -17,6 +17,8 @@ BENCHES: Final[dict[str, Callable[[], list[Table]]]] = {
     "deciding": deciding.tables,
     "hooks": hooks.tables,
     "databases": databases.tables,
+    "screening": screening.tables,
+    "sweeping": sweeping.tables,
 }
 
 

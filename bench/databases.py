@@ -67,7 +67,7 @@ def _works(house: House, patients: int) -> dict[str, Candidate]:
         posted("/fhir", strict_json.dumps(chart(f"new{n}", SIZE, n % patients).bundle()))
 
     def read(_: int) -> Any:
-        return client.get("/fhir/Task?status=requested&_count=50").get_data()
+        return client.get("/fhir/Task?status=ready&_count=50").get_data()
 
     def look(n: int) -> None:
         posted("/cds-services/candidacy", calls[n % patients])

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any, Final
 from unittest.mock import patch
 
+from adapters.demo.record import Record
 from adapters.fhir import strict_json
 from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
@@ -37,7 +38,7 @@ _STAGES: Final[tuple[tuple[str, object, str], ...]] = (
     ("criteria: engine, evaluator, compared", Panel, "_judge_criteria"),
     ("outcomes", Panel, "_judge_outcomes"),
     ("obligations: judged", Panel, "_judge_obligations"),
-    ("obligations: put into words", deciding, "_wishes"),
+    ("obligations: put into words", deciding, "wishes_of"),
     ("what is missing", Panel, "_stand"),
     ("what is missing", deciding, "_wanted"),
     ("messages", Sayings, "criteria"),
@@ -50,7 +51,7 @@ def tables(*, rounds: int = 7, charts: int = 40) -> list[Table]:
     """The whole with its spread, then where the time goes."""
     every = panel(one.id for one in _book().sets.values() if one.kind in KINDS)
     few = panel(FEW)
-    read = [_delivered(seed) for seed in range(charts)]
+    read = [_delivered(chart(f"p{seed}", 30, seed)) for seed in range(charts)]
     cases = [_case(delivery) for delivery in read]
     paces = in_turns(
         {
@@ -129,9 +130,14 @@ def _settings() -> Settings:
     return Settings(_env_file=None)  # type: ignore[call-arg]
 
 
-def _delivered(seed: int) -> Delivery:
+def cases_of(records: Iterable[Record]) -> list[Case]:
+    """The cases of records, as of the bench's instant."""
+    return [_case(_delivered(record)) for record in records]
+
+
+def _delivered(record: Record) -> Delivery:
     reader, _ = _readers()
-    (delivery,) = reader.submission(strict_json.dumps(chart(f"p{seed}", 30, seed).bundle()), "bench").deliveries
+    (delivery,) = reader.submission(strict_json.dumps(record.bundle()), "bench").deliveries
     return delivery
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import uuid
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -123,3 +126,16 @@ def ingest(house: House, record: Record) -> Ingested:
 def silence_logs() -> None:
     """The log goes nowhere, unless a test captures it."""
     structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent)])
+
+
+@contextmanager
+def log_as_it_was() -> Iterator[None]:
+    """Whatever a command configures inside, the log is afterwards as it was before."""
+    root, was, shown = logging.getLogger(), structlog.get_config(), warnings.showwarning
+    configured, handlers = structlog.is_configured(), list(root.handlers)
+    yield
+    structlog.reset_defaults()
+    if configured:
+        structlog.configure(**was)
+    root.handlers[:] = handlers
+    warnings.showwarning = shown

@@ -9,7 +9,14 @@ import pytest
 
 from adapters.bootstrap import House
 from tests.databases import BACKENDS, made_empty
-from tests.world import FixedClock, make_house
+from tests.world import FixedClock, log_as_it_was, make_house
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """A command that a test runs in its own process leaves no log behind."""
+    with log_as_it_was():
+        yield
 
 
 @pytest.fixture(params=BACKENDS)

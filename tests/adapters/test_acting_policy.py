@@ -18,7 +18,7 @@ from adapters.fhir.from_plan import task as on_the_wire
 from adapters.fhir.validate import check_written
 from pathway.canonical import parse
 from pathway.errors import BadInputError
-from pathway.reconcile import Task
+from pathway.tasks import Task
 from tests.adapters.http.desks import Desk
 from tests.world import candidate, ingest, make_house, settled
 

@@ -10,8 +10,8 @@ from adapters.bootstrap import House, open_house
 from adapters.cli.demo import load_demo
 from adapters.settings import Settings
 from pathway.errors import ChartMovedError, NotFoundError
-from pathway.people import Act, NotYoursError, OutOfTurnError, Person, Role
-from pathway.reconcile import Task
+from pathway.people import Act, NotYoursError, OutOfTurnError, Person, Role, Said
+from pathway.tasks import Task
 from tests.databases import BACKENDS, fresh
 from tests.world import FixedClock
 
@@ -33,7 +33,7 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def untouched(house: House, *, emergency: bool = False) -> Task:
     with house.store.read() as ledger:
-        for task in ledger.find_tasks(statuses=["requested"]):
+        for task in ledger.find_tasks(statuses=["ready"]):
             if task.emergency is emergency and not task.by_person and not task.notes:
                 return task
     raise AssertionError("the demo has no such task left")
@@ -51,14 +51,14 @@ def history(house: House, task: Task) -> list[tuple[str, str, str, str, int]]:
 
 def test_a_task_has_its_whole_history_from_the_first_ask(house: House) -> None:
     task = untouched(house)
-    act = house.service.act_on_task
+    act = house.service.desk.act
     task = act(task.id, Act.CLAIM, CORA, task.version)
-    task = act(task.id, Act.COMMENT, CLIO, task.version, " called the ward ")
-    task = act(task.id, Act.COMPLETE, CORA, task.version, outcome="done")
+    task = act(task.id, Act.COMMENT, CLIO, task.version, Said(" called the ward "))
+    task = act(task.id, Act.COMPLETE, CORA, task.version, Said(outcome="done"))
     assert stored(house, task) == task
     assert history(house, task) == [
-        ("pathway", "ask", "", "requested", 1),
-        ("cora", "claim", "requested", "accepted", 2),
+        ("pathway", "ask", "", "ready", 1),
+        ("cora", "claim", "ready", "accepted", 2),
         ("clio", "comment", "accepted", "accepted", 3),
         ("cora", "complete", "accepted", "completed", 4),
     ]
@@ -69,9 +69,9 @@ def test_a_task_has_its_whole_history_from_the_first_ask(house: House) -> None:
 
 def test_what_is_sent_twice_is_done_once_and_says_who_did_it(house: House) -> None:
     task = untouched(house)
-    house.service.act_on_task(task.id, Act.COMMENT, CORA, task.version, "first")
+    house.service.desk.act(task.id, Act.COMMENT, CORA, task.version, Said("first"))
     with pytest.raises(ChartMovedError) as moved:
-        house.service.act_on_task(task.id, Act.COMMENT, CORA, task.version, "first")
+        house.service.desk.act(task.id, Act.COMMENT, CORA, task.version, Said("first"))
     assert moved.value.why.startswith("Cora C. commented on it at 2026-")
     assert [note.text for note in stored(house, task).notes] == ["first"]
 
@@ -81,20 +81,20 @@ def test_what_is_refused_leaves_no_trace(house: House, emergency: bool) -> None:
     task = untouched(house, emergency=emergency)
     before = history(house, task)
     with pytest.raises(NotYoursError):
-        house.service.act_on_task(task.id, Act.CLAIM, AUDRA, task.version)
+        house.service.desk.act(task.id, Act.CLAIM, AUDRA, task.version)
     if emergency:
         with pytest.raises(NotYoursError):
-            house.service.act_on_task(task.id, Act.COMPLETE, CORA, task.version, outcome="done")
+            house.service.desk.act(task.id, Act.COMPLETE, CORA, task.version, Said(outcome="done"))
         with pytest.raises(NotYoursError):
-            house.service.act_on_task(task.id, Act.DECLINE, CLIO, task.version, "no")
+            house.service.desk.act(task.id, Act.DECLINE, CLIO, task.version, Said("no"))
         with pytest.raises(OutOfTurnError):
-            house.service.act_on_task(task.id, Act.COMPLETE, CLIO, task.version)
+            house.service.desk.act(task.id, Act.COMPLETE, CLIO, task.version)
     assert (stored(house, task), history(house, task)) == (task, before)
 
 
 def test_no_act_on_what_is_not_there(house: House) -> None:
     with pytest.raises(NotFoundError):
-        house.service.act_on_task("5d1b5d3c-0000-5000-8000-000000000000", Act.CLAIM, CORA, 1)
+        house.service.desk.act("5d1b5d3c-0000-5000-8000-000000000000", Act.CLAIM, CORA, 1)
 
 
 def at_once(house: House, task: Task, people: list[Person], act: Act, **said: str) -> list[Task | Exception]:
@@ -104,7 +104,7 @@ def at_once(house: House, task: Task, people: list[Person], act: Act, **said: st
     def one(person: Person) -> Task | Exception:
         start.wait()
         try:
-            return house.service.act_on_task(task.id, act, person, task.version, **said)
+            return house.service.desk.act(task.id, act, person, task.version, Said(**said))
         except Exception as error:
             return error
 
@@ -140,7 +140,7 @@ def test_an_act_waits_for_whoever_writes_on_the_patient(house: House) -> None:
     with ThreadPoolExecutor(1) as pool:
         with house.store.write() as delivery:
             delivery.hold(task.patient)
-            waiting = pool.submit(house.service.act_on_task, task.id, Act.CLAIM, CORA, task.version)
+            waiting = pool.submit(house.service.desk.act, task.id, Act.CLAIM, CORA, task.version)
             assert not wait([waiting], timeout=0.7).done
         assert waiting.result().holder == CORA.name
 
@@ -159,6 +159,6 @@ def test_a_delivery_in_the_same_moment_as_an_act_loses_neither(house: House) -> 
         start.wait()
         for n in range(20):
             seen = stored(house, task)
-            house.service.act_on_task(task.id, Act.COMMENT, CORA, seen.version, f"note {n}")
+            house.service.desk.act(task.id, Act.COMMENT, CORA, seen.version, Said(f"note {n}"))
         delivery.result()
     assert [note.text for note in stored(house, task).notes] == [f"note {n}" for n in range(20)]

@@ -98,7 +98,9 @@ def test_one_event_under_three_codes_opens_each_obligation_once() -> None:
     record.cement("L1", 1, "0QS03ZZ", "http://www.cms.gov/Medicare/Coding/ICD10")
     body = decision_on(record)
     assert len([e for e in body["facts"]["episodes"] if e["kind"] == "procedure"]) == 1
-    assert sorted(wishes(body)) == ["leak-check", "refer-osteoporosis"]
+    asked = [(wish["episode"], wish["rule"]) for wish in body["obligations"]]
+    assert len(set(asked)) == len(asked)
+    assert {"leak-check", "refer-osteoporosis"} <= {wish["code"] for wish in body["obligations"]}
 
 
 def test_a_leak_check_closes_by_statement_and_clean_checks_and_by_nothing_less() -> None:
@@ -123,7 +125,7 @@ def test_cement_towards_nerve_vein_or_lung_asks_for_ct_even_if_well(place: str) 
     record = candidate().cement("L1", 1).leak_statement("L1", 0.9, leaks=[place])
     record.finding("neurological-examination", "normal", 0.8).finding("chest-check", "normal", 0.8)
     assert {"order-spine-ct", "leak-check"} <= set(wishes(decision_on(record)))
-    assert "order-spine-ct" not in wishes(decision_on(record.study("CT", 0.2)))
+    assert "order-spine-ct" not in wishes(decision_on(record.study("CT", 0.2).report(0.1)))
 
 
 def test_a_referral_that_is_ordered_stays_open_and_one_that_is_kept_closes() -> None:

@@ -15,9 +15,9 @@ from adapters.fhir.terminology import Terminology
 from pathway import releases
 from pathway.canonical import parse
 from pathway.errors import NotInForceError
-from pathway.reconcile import Task
 from pathway.rulebook import RuleSet, from_document
 from pathway.service import Ingested
+from pathway.tasks import Task
 from tests.rules.book import BOOK, RULES, edit
 from tests.world import FixedClock, candidate, ingest, make_house, outcomes, settled
 

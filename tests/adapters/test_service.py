@@ -15,7 +15,7 @@ from adapters.fhir.to_facts import ChartReader
 from pathway.decide import decide
 from pathway.errors import NotFoundError, PathwayError, ReplayError
 from pathway.ports import Stored
-from pathway.reconcile import Task
+from pathway.tasks import Task
 from tests.databases import plainly
 from tests.world import (
     NOW,
@@ -70,7 +70,7 @@ def test_new_evidence_closes_what_was_asked_and_names_itself(house: House) -> No
     by_code = {t.code: t for t in tasks(house)}
     assert by_code["order-spine-mri"].status == "completed"
     assert "Observation/p1-marrow-oedema-2" in by_code["order-spine-mri"].evidence
-    assert by_code["operator-review"].status == "requested"
+    assert by_code["operator-review"].status == "ready"
 
 
 def test_a_level_learned_late_keeps_its_episode(house: House) -> None:
@@ -128,7 +128,7 @@ def test_a_failure_half_way_keeps_nothing(house: House, monkeypatch: pytest.Monk
     def fail(*_: object, **__: object) -> None:
         raise PathwayError("the power fails")
 
-    monkeypatch.setattr("pathway.service.reconcile", fail)
+    monkeypatch.setattr("pathway.deciding.reconcile", fail)
     with pytest.raises(PathwayError):
         ingest(house, candidate())
     with house.store.read() as ledger:

@@ -5,7 +5,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bench import databases, deciding, engines, hooks, report
+from bench import databases, deciding, engines, hooks, report, screening, sweeping
 from bench.measure import in_turns
 from bench.report import BEGIN, END, Table, write
 from bench.workload import of_rules, statements
@@ -67,6 +67,28 @@ def test_both_databases_are_measured() -> None:
         pytest.skip("no PostgreSQL at PATHWAY_TEST_POSTGRES to measure on")
     (table,) = databases.tables(rounds=1, calls=1, patients=2)
     assert not any(cell == "-" for row in table.rows for cell in row)
+
+
+def test_screening_is_measured_by_stage_and_as_a_whole() -> None:
+    stage, whole = screening.tables(rounds=1, cases=4, patients=30)
+    assert [row[0] for row in stage.rows] == ["one worker", "2 workers"]
+    assert [row[0] for row in whole.rows] == ["1", "2"]
+    assert all(row[-1].endswith(" MiB") for row in whole.rows)
+    assert "30 invented patients" in whole.notes[0]
+
+
+def test_a_sweep_is_measured_among_few_and_among_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "SERVER", "postgresql://nobody@127.0.0.1:1/none")
+    (table,) = sweeping.tables(rounds=2, few=200, many=2000, due_each=3)
+    assert [row[:2] for row in table.rows] == [("SQLite", "3 tasks"), ("SQLite", "nothing")]
+    assert "No PostgreSQL server" in table.notes[-1]
+
+
+def test_a_sweep_that_does_not_find_what_is_due_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "SERVER", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setattr(sweeping, "due", lambda *_: None)
+    with pytest.raises(SystemExit, match="found 0 instead of 3"):
+        sweeping.tables(rounds=1, few=10, many=20, due_each=3)
 
 
 def test_candidates_take_turns() -> None:

@@ -10,11 +10,15 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+
+from adapters.db import open_store
+from adapters.db.unread import Unreadable
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -48,6 +52,23 @@ def _cli(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True, timeout=120)
 
 
+def _trouble(url: str) -> None:
+    """One write that failed and two things that could not be read, as people meet them on a bad day."""
+    store, now = open_store(url), datetime.now(UTC)
+    with store.write() as ledger:
+        task = ledger.find_tasks(limit=1)[0]
+        ledger.post(f"Task/{task.id}", "fhir", task.patient, now)
+    with store.outbox(write=True) as outbox:
+        row = outbox.claim("fhir", now, timedelta(seconds=30), "e2e")
+        assert row is not None
+        outbox.park(row, "the server answered 422 (it will not take it). Look at what it says, then requeue this row")
+    with store.unread(write=True) as unread:
+        for place in ("entry[3]", "line 7"):
+            what = Unreadable("local", "fhir-api", place, "birthDate is no date", place.encode(), "Correct it")
+            unread.add(what, now)
+    store.close()
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The demo, loaded and served on a free port of this machine."""
@@ -55,6 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PATHWAY_")}
     environment = {**kept, "PATHWAY_DATABASE_URL": f"sqlite:///{folder / 'demo.db'}"}
     _cli(environment, "demo", "load")
+    _trouble(environment["PATHWAY_DATABASE_URL"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,6 +1,7 @@
 """What coordinators and auditors do, in real Chromium, against the running service and its demo."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -231,3 +232,68 @@ def test_an_act_that_did_not_arrive_never_looks_done(visit: Visit, watch: Watch)
     page.goto(f"/tasks/{id}")
     expect(page.locator("dl.head")).to_contain_text("nobody")
     watch.forgive("ERR_INTERNET_DISCONNECTED|status of 400|htmx:|Response Status Error")
+
+
+def test_a_clinician_acknowledges_an_emergency_and_its_timer_stops(visit: Visit) -> None:
+    page = visit(java_script_enabled=False)
+    sign_in(page, "clinician")
+    row = page.locator(".band.emergencies li.task").filter(has_text="demo-deficit").first
+    expect(row).to_contain_text(re.compile(r"Nobody has answered it\. It goes further at .+ minutes? left"))
+    row.get_by_role("button", name="Acknowledge").click()
+    expect(page.get_by_role("status")).to_contain_text("Acknowledged: it is yours now")
+    expect(row).to_contain_text(re.compile("Acknowledged by .+ at 20"))
+    expect(row).not_to_contain_text("goes further")
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+def test_ticked_tasks_are_put_off_together_and_what_was_not_done_says_why(
+    visit: Visit, watch: Watch, script: bool
+) -> None:
+    patient = "demo-in-order" if script else "demo-documents-missing"
+    mine, other = visit(java_script_enabled=script), visit()
+    sign_in(mine, "coordinator")
+    sign_in(other, "clinician")
+    taken = choose(other, patient)
+    choose(mine, patient)
+    other.locator(f"#task-{taken}").get_by_role("button", name="Claim").click()
+    other.locator(f"#task-{taken} .holder").get_by_text("You").wait_for()
+
+    boxes = mine.get_by_role("checkbox", name=re.compile("^Choose"))
+    every = boxes.count()
+    assert every > 1
+    for box in boxes.all():
+        box.focus()
+        mine.keyboard.press("Space")
+    many = mine.locator("form.many")
+    many.get_by_label("Reason or note").fill("on holiday")
+    many.get_by_label("Put off until").fill(in_days(3))
+    shot(mine, f"ticked-{'script' if script else 'plain'}")
+    many.get_by_role("button", name="Put off all").click()
+    expect(mine.get_by_role("status")).to_contain_text(f"{every - 1} of {every} done.")
+    results = mine.get_by_role("region", name="What came of it")
+    expect(results.get_by_role("listitem").first).to_contain_text(
+        re.compile("Not done:.+Dr. Clio Demo claimed it", re.DOTALL)
+    )
+    expect(mine.locator(".band.deferred li.task")).to_have_count(every - 1)
+    shot(mine, f"results-{'script' if script else 'plain'}")
+    watch.forgive("409")
+
+
+def in_days(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with scripts", "without scripts"])
+def test_an_attempt_is_kept_with_its_next_try(visit: Visit, script: bool) -> None:
+    page = visit(java_script_enabled=script)
+    sign_in(page, "coordinator")
+    choose(page, "demo-covered" if script else "demo-wrong-level")
+    row = page.locator("li.task").filter(has=page.get_by_role("checkbox")).first
+    id = (row.get_attribute("id") or "").removeprefix("task-")
+    page.locator(f"#task-{id} h3 a").click()
+    row = page.locator(f"#task-{id}")
+    row.get_by_label("What came of it").select_option("no-answer")
+    row.get_by_label("Next try on").fill(in_days(1))
+    row.get_by_role("button", name="Keep attempt").click()
+    expect(page.get_by_role("status")).to_contain_text("Attempt kept")
+    expect(row).to_contain_text("1 attempt without reaching the patient")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from argon2 import PasswordHasher
@@ -80,7 +81,7 @@ def make_house(opened: House, tmp_path: Path) -> Iterator[MakeHouse]:
         shutil.copy(opened.settings.database_url.removeprefix("sqlite:///"), path)
         chosen = opened.settings.model_copy(update={"database_url": f"sqlite:///{path}", **settings})
         store, clock = open_store(chosen.database_url), StandingClock(at)
-        service = replace(opened.service, store=store, clock=clock)
+        service = replace(opened.service, store=store, clock=clock, zone=ZoneInfo(chosen.time_zone))
         made.append(replace(opened, settings=chosen, clock=clock, store=store, service=service))
         return made[-1]
 

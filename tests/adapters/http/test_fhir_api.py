@@ -59,7 +59,7 @@ def test_without_a_patient_the_tasks_of_all_are_listed_by_due_date(found: Found)
 
 
 def test_status_narrows_to_any_of_a_list(found: Found) -> None:
-    assert len(found("Task?status=requested,completed")) == len(found("Task"))
+    assert len(found("Task?status=ready,requested,completed")) == len(found("Task"))
     assert found("Task?status=completed,cancelled") == []
 
 

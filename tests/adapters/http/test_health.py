@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from flask.testing import FlaskClient
 from adapters.bootstrap import House
 from adapters.http.app import create_app
 from adapters.settings import Settings
+from adapters.worker.tasks import SWEPT
 from tests.adapters.http.conftest import opened_house
+from tests.world import FixedClock, make_house
 
 
 def checks(client: FlaskClient, status: int) -> dict[str, dict[str, object]]:
@@ -36,13 +39,36 @@ def test_livez_answers(client: FlaskClient) -> None:
 
 
 def test_a_house_in_order_is_ready(client: FlaskClient) -> None:
-    assert checks(client, 200) == {name: {"name": name, "ok": True} for name in ("database", "migrations", "rules")}
+    names = ("database", "migrations", "rules", "sweep")
+    assert checks(client, 200) == {name: {"name": name, "ok": True} for name in names}
+
+
+@pytest.mark.parametrize(("swept", "ready"), [(None, False), (61, False), (60, True)])
+def test_a_follow_up_that_stands_still_makes_unready_after_a_minute(
+    tmp_path: Path, swept: float | None, ready: bool
+) -> None:
+    clock = FixedClock()
+    house = make_house(tmp_path, clock)
+    try:
+        client = create_app(house).test_client()
+        clock.forward(minutes=1)
+        checks(client, 200)  # it was just started
+        clock.forward(minutes=5)
+        if swept is not None:
+            with house.store.marks(write=True) as marks:
+                marks.set(SWEPT, clock.now() - timedelta(seconds=swept))
+        if ready:
+            checks(client, 200)
+        else:
+            assert failing(client) == {"sweep"}
+    finally:
+        house.close()
 
 
 def test_without_its_database_the_service_lives_and_is_not_ready(house: House, client: FlaskClient) -> None:
     house.store.close()
     file_of(house).unlink()
-    assert failing(client) == {"database", "migrations"}
+    assert failing(client) == {"database", "migrations", "sweep"}
     assert client.get("/livez").status_code == 200
 
 
@@ -50,7 +76,7 @@ def test_it_is_ready_again_once_the_database_is_back(house: House, client: Flask
     house.store.close()
     path = file_of(house)
     path.rename(path.with_suffix(".away"))
-    assert failing(client) == {"database", "migrations"}
+    assert failing(client) == {"database", "migrations", "sweep"}
     path.with_suffix(".away").rename(path)
     checks(client, 200)
 

@@ -55,7 +55,7 @@ def test_a_patient_page_tells_verdicts_what_decides_and_what_is_missing(desk: De
     assert "insufficient data" in table(page, "Verdicts")
     assert "Tender at L1 on 2026-11-20" in page.text
     assert "study: not recorded. Show whether it is fresh: bone scan or SPECT-CT where MRI is unsafe" in page.text
-    assert "MRI of the spine with a STIR or fat-suppressed sequence requested" in table(page, "Open tasks")
+    assert "MRI of the spine with a STIR or fat-suppressed sequence ready" in table(page, "Open tasks")
     assert "Fracture L1, since 2026-10-23 Condition/p1-fx-1" in page.text
     assert "Cement T12, done 2026-08-14 Procedure/p1-cement-1" in page.text
 

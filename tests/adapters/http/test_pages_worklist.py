@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import event
 
 from adapters.bootstrap import House
+from adapters.http.pages.worklist.bands import band_of
 from adapters.http.pages.worklist.filters import Filters
-from adapters.http.pages.worklist.model import PAGE, band_of
-from pathway.reconcile import Task
+from adapters.http.pages.worklist.model import PAGE
+from pathway.tasks import Task
 from tests.adapters.http.builders import candidate, emergency, unproven
 from tests.adapters.http.conftest import NOW, MakeHouse, StandingClock
 from tests.adapters.http.desks import Desk, Reader, bands, ids
@@ -40,7 +41,7 @@ def later(house: House, **by: float) -> House:
 def test_every_open_task_stands_in_its_band_with_patient_reason_and_who_it_is_for(desk: Desk) -> None:
     page = desk.read("/worklist")
     told = bands(page)
-    assert list(told) == ["emergencies", "overdue", "today", "week", "later"]
+    assert list(told) == ["emergencies", "overdue", "today", "week", "later", "deferred"]
     (emergency_row,) = [row for row in told["emergencies"] if "Emergency: neurological deficit" in row]
     assert emergency_row.startswith("At once due 2026-11-22 13:00 Test p-1 T11")
     assert "for on call" in emergency_row
@@ -58,7 +59,7 @@ def test_an_empty_house_says_so_and_still_warns(house: House) -> None:
 
 def task(**changes: Any) -> Task:
     base = Task(
-        key="e/r/1", patient="s|p", episode="e", rule="r", occurrence=1, code="c", title="t", status="requested",
+        key="e/r/1", patient="s|p", episode="e", rule="r", occurrence=1, code="c", title="t", status="ready",
         priority="routine", owner="nurse", due_at=NOW, anchor="asked", focus="", release="x|1", decision="d",
         authored_at=NOW, modified_at=NOW,
     )  # fmt: skip
@@ -85,6 +86,13 @@ def test_the_band_follows_the_facilitys_day_and_an_emergency_stays_on_top(
     assert band_of(task(due_at=due, priority=priority), NOW, ZoneInfo("Europe/Berlin")) == band
 
 
+@pytest.mark.parametrize(
+    ("status", "band"), [("on-hold", "deferred"), ("ready", "overdue"), ("in-progress", "overdue")]
+)
+def test_what_is_put_off_stands_apart_until_its_day(status: str, band: str) -> None:
+    assert band_of(task(due_at=NOW - timedelta(days=3), status=status), NOW, ZoneInfo("UTC")) == band
+
+
 def test_within_a_band_priority_comes_before_the_due_date_and_equal_ones_keep_their_order(desk: Desk) -> None:
     page = desk.read("/worklist")
     order = {"At once": 0, "As soon as possible": 1, "Urgent": 2, "Routine": 3}
@@ -101,7 +109,7 @@ def test_due_dates_are_in_the_facilitys_zone_and_overdue_is_told(make_house: Mak
     house = make_house(time_zone="Europe/Berlin")
     Desk(house, "coordinator").client.post("/fhir", json=unproven("p-1", NOW).bundle())
     (row,) = [r for r in bands(Desk(later(house, days=9), "coordinator").read("/worklist"))["overdue"] if "MRI" in r]
-    assert "due 2026-11-29 13:00 2 days overdue" in row
+    assert "due 2026-11-29 1 day overdue" in row
 
 
 def test_filters_narrow_the_list_and_live_in_the_address(desk: Desk) -> None:
@@ -261,7 +269,7 @@ def test_an_emergency_offers_a_coordinator_a_comment_and_a_clinician_its_end(hou
     assert offered == {"comment"}
     assert desk.act(id, "complete", outcome="done").status_code == 409
     clinicians = {b.get("value") for b in Desk(house, "clinician").read(f"/tasks/{id}").all("button")} - {None}
-    assert clinicians == {"claim", "complete", "comment"}
+    assert clinicians == {"acknowledge", "claim", "assign", "attempt", "complete", "comment"}
 
 
 def test_what_came_from_records_is_text_and_never_markup(house: House, send: Send) -> None:

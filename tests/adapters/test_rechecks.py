@@ -1,0 +1,188 @@
+"""Time goes by and nothing comes: what it changes is decided again, and what it does not leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from adapters.bootstrap import House
+from pathway.deciding import Decider, concluded
+from pathway.errors import ChartMovedError
+from pathway.horizon import next_change
+from pathway.ports import Head
+from pathway.service import Service
+from tests.world import (
+    NOW,
+    FixedClock,
+    candidate,
+    case_of,
+    decision_on,
+    ingest,
+    machines,
+    make_house,
+    person,
+    read,
+    settled,
+)
+
+pytestmark = pytest.mark.e2e
+PATIENT = "local|p1"
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def house(tmp_path: Path, database: str, clock: FixedClock) -> Iterator[House]:
+    made = make_house(tmp_path, clock, database_url=database)
+    yield made
+    made.close()
+
+
+def head(house: House) -> Head:
+    with house.store.read() as ledger:
+        return ledger.head(PATIENT)
+
+
+def decisions(house: House) -> int:
+    with house.store.read() as ledger:
+        return len(ledger.decisions(PATIENT))
+
+
+def codes(house: House) -> set[str]:
+    with house.store.read() as ledger:
+        return {task.code for task in ledger.tasks(PATIENT) if not task.ended}
+
+
+def to_next(house: House, clock: FixedClock) -> None:
+    at = head(house).recheck_at
+    assert at is not None
+    clock.at = at
+
+
+def test_who_is_decided_on_is_left_alone_until_time_may_tell(house: House, clock: FixedClock) -> None:
+    ingest(house, candidate())
+    assert house.service.catch_up() == 0
+    to_next(house, clock)
+    assert house.service.catch_up() == 1
+    assert house.service.catch_up() == 0, "it was noted when to look again"
+
+
+def test_a_recheck_that_changes_nothing_logs_nothing_and_moves_no_task(house: House, clock: FixedClock) -> None:
+    ingest(house, candidate())
+    with house.store.read() as ledger:
+        before = ledger.tasks(PATIENT)
+    to_next(house, clock)  # some fact nears its bound, the outcome stays
+    assert house.service.catch_up() == 1
+    with house.store.read() as ledger:
+        assert ledger.tasks(PATIENT) == before
+    assert decisions(house) == 1
+
+
+def test_what_time_alone_changes_is_decided_and_asked_for_without_a_delivery(house: House, clock: FixedClock) -> None:
+    ingest(house, candidate())
+    assert "assess-at-bedside" not in codes(house)
+    for _ in range(20):
+        to_next(house, clock)
+        house.service.catch_up()
+    assert "assess-at-bedside" in codes(house), "examination and pain have grown old, and nobody sent anything"
+    with house.store.read() as ledger:
+        last = ledger.decisions(PATIENT)[0]
+    assert (last.trigger, last.actor, last.id) == ("recheck", "pathway", head(house).decision)
+    assert house.service.replay(last.id).body == last.body
+
+
+def test_a_patient_whose_chart_ran_ahead_is_caught_up_with(house: House) -> None:
+    ingest(house, settled(onset=5).care(4).pain(7, 1))
+    (delivery,) = read(candidate()).deliveries
+    with house.store.write() as ledger:  # as a load does that stores first
+        for resource, body in delivery.resources:
+            ledger.put_resource(PATIENT, resource, body)
+    assert head(house).lags
+    assert house.service.catch_up() == 1
+    assert "operator-review" in codes(house)
+
+
+def test_one_chart_that_cannot_be_decided_on_stops_nobody_else(
+    house: House, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(house, candidate())
+    to_next(house, clock)
+    told: list[tuple[str, dict[str, str]]] = []
+
+    class Broken:
+        def build(self, *_: object) -> None:
+            raise KeyError("a fault of ours")
+
+    service = Service(
+        house.store, Broken(), house.rules, clock, tell=lambda event, **about: told.append((event, about))
+    )
+    assert service.catch_up() == 1
+    assert told == [("recheck-failed", {"patient": PATIENT, "fault": "KeyError"})]
+    assert service.catch_up() == 0, "it waits for its next try"
+    clock.forward(hours=1)
+    assert house.service.catch_up() == 1
+
+
+def test_two_sweepers_decide_once(house: House, clock: FixedClock) -> None:
+    ingest(house, candidate())
+    for _ in range(20):
+        to_next(house, clock)
+        house.service.catch_up()
+    before = decisions(house)
+    with house.store.read() as ledger:
+        seen = ledger.due_again(clock.at, 100)
+    assert seen == ()
+    assert house.service.catch_up() == 0
+    assert decisions(house) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("onset", [3, 20, 41])
+def test_until_the_next_change_every_outcome_and_obligation_stays(onset: int) -> None:
+    """Against every half day of ten weeks, for one record: nothing changes that was not foretold."""
+    sets = [machine.rule_set for machine in machines()]
+    record = settled(onset=onset).care(min(onset, 28)).pain(8, min(onset, 26)).pain(7, 1)
+    said, ahead = concluded(decision_on(record, NOW)), next_change(case_of(record, NOW), sets)
+    for half_day in range(1, 140):
+        at = NOW + timedelta(hours=12 * half_day, minutes=7)
+        while ahead is not None and ahead <= at:
+            said, ahead = concluded(decision_on(record, ahead)), next_change(case_of(record, ahead), sets)
+        assert concluded(decision_on(record, at)) == said, at
+
+
+def test_a_chart_that_moves_at_every_try_waits_a_moment_and_keeps_no_sweep_busy(
+    house: House, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(house, candidate())
+    to_next(house, clock)
+
+    def moves(*_: object) -> None:
+        raise ChartMovedError("the task changed since it was read")
+
+    monkeypatch.setattr(Decider, "decide_again", moves)
+    assert house.service.catch_up() == 0, "nothing was done"
+    with house.store.read() as ledger:
+        assert ledger.due_again(clock.at, 100) == ()
+    monkeypatch.undo()
+    clock.forward(minutes=1)
+    assert house.service.catch_up() == 1
+
+
+def test_a_release_that_ends_is_a_day_to_look_again(clock: FixedClock) -> None:
+    """Before anything else of an empty chart does, the rules grow old: at the midnight here after their last day."""
+    zone = ZoneInfo("America/New_York")
+    empty, one = person(), machines()[0].rule_set
+    header = dict(one.document["ruleset"]) | {"effective": {"from": "2026-11-01", "to": "2026-12-01"}}
+    ends = replace(one, document=dict(one.document) | {"ruleset": header}, sha256="ends")
+    over = datetime(2026, 12, 2, 5, tzinfo=UTC)
+    assert next_change(case_of(empty), [ends], zone) == over
+    lasting = next_change(case_of(empty), [replace(one, sha256="lasts")], zone)
+    assert lasting is None or lasting > over
