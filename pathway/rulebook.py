@@ -68,9 +68,13 @@ class Rule:
     document: Mapping[str, Any] | None = None
     leaves: tuple[Leaf, ...] = field(init=False, compare=False, repr=False)
     """The comparisons of `when`, in written order: gathered once, for they are asked for with every sentence."""
+    names: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """What `reads` says, gathered once, for every case and every check of the book asks."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "leaves", tuple(leaves(self.when)))
+        named = (leaf.datum.id for part in self.conditions() for leaf in leaves(part))
+        object.__setattr__(self, "names", tuple(dict.fromkeys(named)))
 
     def conditions(self) -> tuple[Condition, ...]:
         """Every condition of the rule."""
@@ -78,7 +82,7 @@ class Rule:
 
     def reads(self) -> tuple[str, ...]:
         """The names that the rule compares, in written order, each once."""
-        return tuple(dict.fromkeys(leaf.datum.id for part in self.conditions() for leaf in leaves(part)))
+        return self.names
 
 
 @dataclass(frozen=True, slots=True)

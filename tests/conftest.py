@@ -2,15 +2,20 @@
 
 import difflib
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from adapters import bootstrap
+from adapters.settings import Settings
+from pathway.leases import RulesInForce
+
 os.environ.setdefault("PATHWAY_RULES_FROM", "working")  # tests are about the rules as they are being written
 TESTS = Path(__file__).parent
-NO_SOCKETS = tuple(TESTS / room for room in ("unit", "rules", "engine"))
+NO_SOCKETS = tuple(f"{TESTS / room}{os.sep}" for room in ("unit", "rules", "engine"))
 NOT_FAST = ("slow", "service", "browser", "e2e")
 SKIP_IS_FAILURE = os.environ.get("PATHWAY_REQUIRE_SERVICES") == "1"
 Report = pytest.TestReport | pytest.CollectReport
@@ -26,13 +31,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ and show the diff")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def rules_read_once() -> Iterator[None]:
+    """Houses on the rules of this repository share them: to read and compile them anew took most of a test's time.
+
+    Rules that a test copies, or that a site adds to, are its own.
+    """
+    plain, shipped = bootstrap.rules_in_force, TESTS.parent / "rules"
+    read: dict[tuple[object, ...], RulesInForce] = {}
+
+    def once(settings: Settings, *names: Any, **about: Any) -> RulesInForce:
+        if names or settings.site_rules or settings.rules.resolve() != shipped:
+            return plain(settings, *names, **about)
+        key = (settings.policies, settings.rules_from, settings.time_zone)
+        if key not in read:
+            read[key] = plain(settings, **about)
+        return read[key]
+
+    bootstrap.rules_in_force = once
+    yield
+    bootstrap.rules_in_force = plain
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as fast what is not marked otherwise, and close the sockets of the core's tests."""
     for item in items:
         if not any(item.get_closest_marker(mark) for mark in NOT_FAST):
             item.add_marker("fast")
-        if any(item.path.is_relative_to(room) for room in NO_SOCKETS):
+        if str(item.path).startswith(NO_SOCKETS):
             item.add_marker("disable_socket")
 
 
