@@ -58,8 +58,7 @@ def with_care(task: Task, person: Person, at: datetime, said: Said) -> Task:
 
 def _noted(before: Task, after: Task, person: Person, at: datetime, said: Said) -> Task:
     """The next version, with what was written on it."""
-    author = f"{person.display} ({person.role})"
-    notes = (*after.notes, Note(at, author, said.text)) if said.text else after.notes
+    notes = (*after.notes, Note(at, person.author, said.text)) if said.text else after.notes
     return replace(after, notes=notes, modified_at=at, version=before.version + 1)
 
 

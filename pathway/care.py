@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pathway.chart import ChartResource
+from pathway.lifecycle import PRESSING
 from pathway.obligations import Obligation, State
 from pathway.tasks import ON_CALL, Task
 
@@ -21,11 +22,6 @@ DIED: Final = "died"
 """The outcome of a task that the record of a death ended, or a person; and the end of care that lets nothing press."""
 FOR_GOOD: Final = frozenset({DIED, "hospice"})
 """These ends of a patient's care are about every episode, also one found later; the others about those known then."""
-PRESSING: Final = frozenset({"stat", "asap"})
-"""The priorities that no end of care but death, and no day of go-live, keeps from being asked for.
-
-A project default of 2026-11-23, awaiting a clinician's sign-off.
-"""
 _AT_ONCE: Final = timedelta(minutes=1)
 """All tasks that a word ends are ended with it, in one transaction: surely within this time."""
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -90,6 +86,8 @@ def still_owed(
     `same` as for `end_of_care`; `chart` says when each record came. An emergency is never left out, what presses only
     of the dead.
     """
+    if not words:
+        return tuple(wishes)
     came = {resource.reference: resource.received_at for resource in chart if resource.type != "Patient"}
     return tuple(wish for wish in wishes if _is_owed(wish, end_of_care(words, wish.episode, same), came))
 

@@ -55,6 +55,11 @@ def patient_key(source: str, patient_id: str) -> str:
     return f"{source}|{patient_id}"
 
 
+def source_of(key: str) -> str:
+    """The source in a patient's key."""
+    return key.partition("|")[0]
+
+
 def patient_id(key: str) -> str:
     """The FHIR id in a patient's key."""
     return key.partition("|")[2]

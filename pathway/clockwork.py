@@ -103,7 +103,7 @@ def wound(task: Task, pace: Pace, now: datetime, *, anew: bool = False) -> Task:
     return replace(task, escalate_at=_alarm(task, pace, now))
 
 
-def _alarm(task: Task, pace: Pace, now: datetime) -> datetime | None:
+def _alarm(task: Task, pace: Pace, now: datetime) -> datetime:
     if task.emergency and task.acknowledged_at is None:
         return now + (pace.answer if task.stage < SUPERVISOR else _again(task.stage - SUPERVISOR, pace))
     rest = pace.grace_of(task) if task.stage < SUPERVISOR else pace.again_of(task)

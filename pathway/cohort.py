@@ -68,18 +68,22 @@ def _of(ledger: Ledger, patient: str, live_from: datetime) -> Sequence[Line]:
     same = turned_out(ledger.episodes(patient), seen, ledger.keys_of(patient))
     words = ledger.care_words(patient)
     owed = still_owed(obligations_of(body), words, same, ledger.chart(patient) if words else ())
-    found = lines(body, owed, ledger.tasks(patient), live_from)
+    found = lines(body, seen, owed, ledger.tasks(patient), live_from)
     return sorted(found, key=lambda line: (not line.bone_health, line.due_at))
 
 
 def lines(
-    body: Mapping[str, Any], wishes: Sequence[Obligation], tasks: Sequence[Task], live_from: datetime
-) -> Iterator[Line]:
-    """The lines of one patient, from the decision that their tasks follow; nothing is lacking to the dead."""
+    body: Mapping[str, Any], seen: Sequence[Episode], wishes: Sequence[Obligation], tasks: Sequence[Task],
+    live_from: datetime,
+) -> Iterator[Line]:  # fmt: skip
+    """The lines of one patient, from the decision that their tasks follow; nothing is lacking to the dead.
+
+    `seen` are the decision's episodes.
+    """
     if body["facts"]["patient"]["facts"].get(DECEASED, {}).get("value") is True:
         return
-    episodes = {one.id: one for one in map(Episode.from_json, body["facts"]["episodes"])}
-    withheld = over_before(tuple(episodes.values()), live_from)
+    episodes = {one.id: one for one in seen}
+    withheld = over_before(seen, live_from)
     made = {f"{task.episode}/{task.rule}" for task in tasks}
     kinds = {f"{release['id']}|{release['version']}": release["kind"] for release in body["releases"]}
     for wish in wishes:

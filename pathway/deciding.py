@@ -73,23 +73,22 @@ class Decider:
         return self._keep(ledger, patient, asked, found)
 
     def decide_again(self, ledger: Ledger, patient: str, asked: Asked) -> Decided | None:
-        """Decide because time went by; None, with nothing logged, if that changes no outcome and moves no task.
+        """Decide because time went by, or other rules came; None, with nothing logged, if that changes no outcome and
+        nothing that holds people to a task.
 
         Either way it is noted when time may change something next. Otherwise as `decide`.
         """
         found = self._find(ledger, patient, asked)
-        last = ledger.head(patient).decision
-        if last and concluded(parse(ledger.decision(last).body)) == concluded(found.decision.body) and found.at_rest:
+        if found.last and found.at_rest and _says(ledger, found.last) == concluded(found.decision.body):
             ledger.mark_decided(patient, found.version, found.recheck_at)
             return None
         return self._keep(ledger, patient, asked, found)
 
     def _find(self, ledger: Ledger, patient: str, asked: Asked) -> _Found:
-        now, version = self.clock.now(), ledger.head(patient).chart_version
+        now, head = self.clock.now(), ledger.head(patient)
         tasks, chart, stored = ledger.tasks(patient), ledger.chart(patient), ledger.episodes(patient)
         case = self.facts.build(patient, chart, now, stored, (), asked.set_aside)
-        same = turned_out(stored, case.episodes, ledger.keys_of(patient))
-        case = replace(case, standing=standing(tasks, same))
+        case, same = placed(case, stored, tasks, ledger.keys_of(patient))
         with self.rules.lease(now) as armed:
             case = armed.sees(case)
             decision = decide(case, armed.machines, armed.not_run, acting=self.acting)
@@ -101,7 +100,8 @@ class Decider:
         ground = replace(self._ground(case, same), resting=resting, lifted=lifted(tasks, words, same))
         changes = reconcile(patient, owed, own, asked.id, now, ground)
         return _Found(
-            version,
+            head.chart_version,
+            head.decision,
             case,
             chart,
             tasks,
@@ -139,9 +139,10 @@ class Decider:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What deciding found, before any of it is stored."""
+    """What deciding found, before any of it is stored. `last` is the decision that the tasks follow, if any."""
 
     version: int
+    last: str
     case: Case
     chart: Sequence[ChartResource]
     tasks: Sequence[Task]
@@ -152,9 +153,22 @@ class _Found:
 
     @property
     def at_rest(self) -> bool:
-        """Whether no task is made, ended or opened again; words that follow the facts are no move."""
-        ended = {task.key: task.ended for task in self.tasks}
-        return not self.changes.created and all(ended[task.key] is task.ended for task in self.changes.updated)
+        """Whether no task is made, and none changes in what it holds people to; words that follow the facts may."""
+        before = {task.key: _held_to(task) for task in self.tasks}
+        return not self.changes.created and all(before[task.key] == _held_to(task) for task in self.changes.updated)
+
+
+def _held_to(task: Task) -> tuple[object, ...]:
+    """What people go by in a task: whether and why it stands as it does, how pressing, for when, and what is lacking.
+
+    Its title, reasons and messages are words: they count days, and differ at each look.
+    """
+    lines = tuple((item.id, item.verdict) for item in task.items)
+    return task.ended, task.status_reason, task.priority, task.start_at, task.due_at, task.expires_at, lines
+
+
+def _says(ledger: Ledger, decision: str) -> tuple[tuple[str, ...], ...]:
+    return concluded(parse(ledger.decision(decision).body))
 
 
 def concluded(body: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
@@ -181,10 +195,17 @@ def turned_out(stored: Sequence[Episode], seen: Sequence[Episode], keys: Sequenc
     return joined(stored, seen) | dict.fromkeys(others, own)
 
 
-def standing(tasks: Sequence[Task], same: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """The obligations that stand open as tasks, as `decide` is told of them; `same` as in `reconcile.Ground`."""
-    ids = same or {}
-    return tuple(sorted({f"{ids.get(task.episode, task.episode)}/{task.rule}" for task in tasks if not task.ended}))
+def placed(
+    case: Case, stored: Sequence[Episode], tasks: Sequence[Task], keys: Sequence[str]
+) -> tuple[Case, dict[str, str]]:
+    """A case among what is stored of its patient: with the obligations that stand open; and `turned_out` of it."""
+    same = turned_out(stored, case.episodes, keys)
+    return replace(case, standing=standing(tasks, same)), same
+
+
+def standing(tasks: Sequence[Task], same: Mapping[str, str]) -> tuple[str, ...]:
+    """The obligations that stand open as tasks, as `decide` is told of them; `same` as in `ground.Ground`."""
+    return tuple(sorted({f"{same.get(task.episode, task.episode)}/{task.rule}" for task in tasks if not task.ended}))
 
 
 def spoken_for(

@@ -176,6 +176,7 @@ def _who_and_why(person: Person, text: str) -> str:
 
 def _not_asked_again(ledger: Ledger, task: Task) -> None:
     """One thing is asked for once: where a later task asks for it, that one is worked on."""
+    ledger.hold(task.patient)  # whoever decides at this moment may be asking for it
     later = [t for t in ledger.tasks(task.patient) if (t.episode, t.rule) == (task.episode, task.rule)]
     if any(other.occurrence > task.occurrence for other in later):
         raise OutOfTurnError("this was asked for again since", fix="Work on the later task")

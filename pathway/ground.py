@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from pathway.care import PRESSING
+from pathway.lifecycle import PRESSING
 from pathway.obligations import Obligation
 from pathway.tasks import ON_CALL, Task
 
@@ -20,10 +20,10 @@ class Ground:
 
     `withdrawn` are references of records that no longer hold. `died` is the reference that tells of the patient's
     death, if one does. `before_us` are the episodes from before the service went live, `recent` the records from after:
-    without one of these such an episode makes no task but an emergency and what presses (`care.PRESSING`). `resting`
-    are the wishes (`Obligation.key`) that are left out because care has ended: their ground has not gone. `lifted` are
-    the tasks (`Task.key`) that an end of care ended, where care goes on now. `same` leads from an episode that turned
-    out to be another to that other. `zone` is the facility's.
+    without one of these such an episode makes no task but an emergency and what presses (`lifecycle.PRESSING`).
+    `resting` are the wishes (`Obligation.key`) that are left out because care has ended: their ground has not gone.
+    `lifted` are the tasks (`Task.key`) that an end of care ended, where care goes on now. `same` leads from an episode
+    that turned out to be another to that other. `zone` is the facility's.
     """
 
     withdrawn: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ PAST: Final[Mapping[str, str]] = MappingProxyType({
     "complete": "completed", "decline": "declined", "comment": "commented on", "reopen": "reopened",
     "ask": "asked for", "close": "closed", "withdraw": "withdrew",
     "start": "started", "return": "brought back", "escalate": "escalated", "expire": "ended",
-    "merge": "moved", "join": "joined",
+    "merge": "moved",
 })  # fmt: skip
 """What was done to a task, as a participle or a past tense."""
 
@@ -100,6 +100,12 @@ def _word(before: Task | None, after: Task) -> Word:
     if before.ended:
         return Word.REOPEN
     return Word.CLOSE if after.status == "completed" else Word.WITHDRAW
+
+
+def merge_event(before: Task, after: Task, source: str) -> TaskEvent:
+    """What a merge of patients did, for the history; `source` is the record that says that they are one."""
+    text = f"with its patient to another record of the same person, by {source}"
+    return _own_event(before, after, Word.MERGE, "The record", text)
 
 
 def clock_event(before: Task, after: Task, tick: Tick) -> TaskEvent:

@@ -10,9 +10,8 @@ from datetime import datetime
 from pathway.chart import ChartResource, SetAside
 from pathway.deciding import Asked, Decider
 from pathway.decisions import DecisionRecord
-from pathway.history import TaskEvent
+from pathway.history import merge_event
 from pathway.keeping import keep_task
-from pathway.lifecycle import Word
 from pathway.logbook import is_logged
 from pathway.ports import Ledger, Store, Stored, Submission
 from pathway.reconcile import Changes
@@ -93,9 +92,4 @@ class Intake:
                 continue
             for task in ledger.tasks(old):
                 moved = replace(task, patient=into, modified_at=now, version=task.version + 1)
-                event = TaskEvent(
-                    task=task.key, at=now, actor="pathway", role="", display="The record", act=Word.MERGE,
-                    before=task.status, after=task.status, version=moved.version,
-                    text=f"with its patient to another record of the same person, by {merge.source}",
-                )  # fmt: skip
-                keep_task(ledger, task, moved, event, self.decider.channels, now)
+                keep_task(ledger, task, moved, merge_event(task, moved, merge.source), self.decider.channels, now)

@@ -1,6 +1,6 @@
 """The life of a task, as data: which act leads from which status to which, and who may do it.
 
-The statuses are those of FHIR R4 Task. `docs/task-lifecycle.md` is made from these tables, and `people` and `clockwork`
+The statuses are those of FHIR R4 Task. `docs/task-lifecycle.md` is made from these tables, and `acts` and `clockwork`
 are held to them: what is not listed here does not happen.
 """
 
@@ -59,7 +59,6 @@ class Word(StrEnum):
     WITHDRAW = "withdraw"
     REOPEN = "reopen"
     MERGE = "merge"
-    JOIN = "join"
 
 
 NONE: Final = ""
@@ -110,7 +109,11 @@ MOVES: Final = (
 
 
 PRESSING: Final = frozenset({"stat", "asap"})
-"""The priorities of what cannot wait for days."""
+"""The priorities of what cannot wait for days: no end of care but death, and no day of go-live, keeps it from being
+asked for.
+
+A project default of 2026-11-23, awaiting a clinician's sign-off.
+"""
 CLINICAL: Final = frozenset({"clinician", "operator"})
 """The roles of which a clinician has to answer for the time that something takes."""
 

@@ -35,6 +35,11 @@ class Person:
     role: Role
     display: str
 
+    @property
+    def author(self) -> str:
+        """How they sign what they write."""
+        return f"{self.display} ({self.role})"
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

@@ -201,8 +201,8 @@ class Ledger(Protocol):
         """The tasks for which the clock has something to do by an instant: emergencies, then the longest waiting."""
         ...
 
-    def rest_task(self, id: str, until: datetime) -> None:
-        """Let a task wait that the clock could not move, so that the others get their turn."""
+    def rest_task(self, task: DueTask, until: datetime) -> None:
+        """Let a task wait that the clock could not move, so that the others get their turn; not if it moved since."""
         ...
 
     def save_task(self, task: Task, expect_version: int) -> None:

@@ -51,8 +51,7 @@ def attempt(task: Task, person: Person, at: datetime, said: Said, pace: Pace) ->
         raise OutOfTurnError(
             f"the next try is {_span(task, pace)} away at most", fix="Choose an earlier day, or end the task"
         )
-    author = f"{person.display} ({person.role})"
-    attempts = (*task.attempts, Attempt(at, author, said.channel, said.outcome, said.until))
+    attempts = (*task.attempts, Attempt(at, person.author, said.channel, said.outcome, said.until))
     going = taken_up(
         replace(held(answered(task, person, at), person, at), status="in-progress", attempts=attempts), pace, at
     )
@@ -115,9 +114,10 @@ def reopen(task: Task, person: Person, at: datetime, said: Said, pace: Pace) -> 
 
 
 def _span(task: Task, pace: Pace) -> str:
-    """How far a task may be put off, in words; hours where it is short, since a day is not over after 24 of them."""
+    """How far a task may be put off, in words; in hours too where that is short, for a day ends later than in 24."""
     span = pace.furthest(task)
-    return f"{span // _HOUR} hours" if span <= 3 * _DAY else f"{span.days} days"
+    days = "a day" if span.days == 1 else f"{span.days} days"
+    return f"{days} ({span // _HOUR} hours)" if span <= 3 * _DAY else days
 
 
 def _ended(task: Task, person: Person, at: datetime) -> Task:

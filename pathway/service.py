@@ -14,7 +14,7 @@ from pathway.chart import ChartResource, SetAside, manifest
 from pathway.clockwork import PACE, Pace
 from pathway.cohort import Line, cohort
 from pathway.decide import decide
-from pathway.deciding import Decider, standing
+from pathway.deciding import Decider, placed
 from pathway.decisions import Decision, DecisionRecord, form_of
 from pathway.desk import Desk
 from pathway.errors import NotFoundError, ReplayError
@@ -115,11 +115,10 @@ class Service:
             if patient != (patient := ledger.survivor(patient)):
                 merged = {name: resource for name, resource in merged.items() if resource.type != "Patient"}
             stored = {resource.reference: resource for resource in ledger.chart(patient)}
-            episodes, tasks = ledger.episodes(patient), ledger.tasks(patient)
+            episodes, tasks, keys = ledger.episodes(patient), ledger.tasks(patient), ledger.keys_of(patient)
         together = list({**stored, **merged}.values())
-        return self._assessed(
-            self.facts.build(patient, together, as_of, episodes, standing(tasks), set_aside), together
-        )
+        case = self.facts.build(patient, together, as_of, episodes, (), set_aside)
+        return self._assessed(placed(case, episodes, tasks, keys)[0], together)
 
     def _assessed(self, case: Case, chart: Sequence[ChartResource]) -> Assessment:
         with self.rules.lease(self.clock.now()) as armed:

@@ -1,6 +1,6 @@
 """Tasks: what somebody has to do, as it stands.
 
-A task is made by the record (`reconcile`), moved by people (`people`) and by the clock (`lifecycle`).
+A task is made by the record (`reconcile`), moved by people (`acts`) and by the clock (`clockwork`).
 """
 
 from __future__ import annotations

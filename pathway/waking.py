@@ -40,7 +40,7 @@ def wake(
         except Exception as fault:  # one row that cannot be read may not stop the clock for all
             tell("wake-failed", task=task.id, fault=type(fault).__name__)
             with store.write() as ledger:  # where the store itself is away, that comes out here
-                ledger.rest_task(task.id, now + TRY_AGAIN)
+                ledger.rest_task(task, now + TRY_AGAIN)
             moved += 1
     return moved
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pathway.case import Case
@@ -75,15 +75,7 @@ def _evidence(
     """The records that close a task: those of the comparisons by which it is closed. All, if these have no record."""
     if form <= SECOND or rule.closed_by is None:
         return sources
-    found: set[str] = set()
-    for leaf in _coming_out(rule.closed_by, row, case, as_=True):
-        found.update(row.view[leaf.datum.id].sources)
-        criterion = machine.rules.get(leaf.datum.id)
-        if criterion is not None and row.verdicts.get(criterion.id) in ("met", "not-met"):
-            met = row.verdicts[criterion.id] == "met"
-            below = _coming_out(criterion.when, row, case, as_=met)
-            found.update(source for one in below for source in row.view[one.datum.id].sources)
-    return tuple(sorted(found)) or sources
+    return _cited(machine, rule.closed_by, row, case, as_=True) or sources
 
 
 def _overtaken(rule: Rule, row: Judged, case: Case) -> str:
@@ -117,22 +109,27 @@ def _anchor(case: Case, time: Due, row: Judged) -> datetime:
 
 def _against(machine: Machine, rule: Rule, row: Judged, case: Case) -> tuple[str, ...]:
     """The records that say the opposite of what closes a task. What is not recorded, or not done yet, says nothing."""
+    return _cited(machine, rule.closed_by, row, case, as_=False, only=_speaks) if rule.closed_by else ()
+
+
+def _speaks(leaf: Leaf) -> bool:
+    return leaf.op is not Op.RECORDED and not leaf.datum.progress
+
+
+def _cited(
+    machine: Machine, condition: Condition, row: Judged, case: Case, *, as_: bool,
+    only: Callable[[Leaf], bool] = lambda _: True,
+) -> tuple[str, ...]:  # fmt: skip
+    """The records of the comparisons by which a condition surely came out so, those of its criteria among them."""
     found: set[str] = set()
-    for leaf in _belied(rule.closed_by, row, case, wanted=True) if rule.closed_by else ():
+    for leaf in filter(only, _coming_out(condition, row, case, as_=as_)):
         found.update(row.view[leaf.datum.id].sources)
         criterion = machine.rules.get(leaf.datum.id)
-        if criterion is not None and row.verdicts[criterion.id] != "unknown":
+        if criterion is not None and row.verdicts.get(criterion.id) in ("met", "not-met"):
             met = row.verdicts[criterion.id] == "met"
-            below = _belied(criterion.when, row, case, wanted=not met)
+            below = filter(only, _coming_out(criterion.when, row, case, as_=met))
             found.update(source for one in below for source in row.view[one.datum.id].sources)
     return tuple(sorted(found))
-
-
-def _belied(condition: Condition, row: Judged, case: Case, *, wanted: bool) -> Iterator[Leaf]:
-    """The comparisons that surely came out otherwise than a condition wants them."""
-    for leaf in _coming_out(condition, row, case, as_=not wanted):
-        if leaf.op is not Op.RECORDED and not leaf.datum.progress:
-            yield leaf
 
 
 def _coming_out(condition: Condition, row: Judged, case: Case, *, as_: bool) -> Iterator[Leaf]:

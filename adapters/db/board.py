@@ -80,9 +80,13 @@ class Board(Rows):
                 found += [DueTask(row.id, row.patient, row.version) for row in rows]
         return tuple(found)
 
-    def rest_task(self, id: str, until: datetime) -> None:
-        """Let a task wait that the clock could not move: its row alone says so, until the task is next stored."""
-        self._connection.execute(update(tables.task).where(_TASK.id == id).values(wake_at=until))
+    def rest_task(self, task: DueTask, until: datetime) -> None:
+        """Let a task wait that the clock could not move: its row alone says so, until the task is next stored.
+
+        What was stored since it was found says itself when it is next due.
+        """
+        as_found = update(tables.task).where(_TASK.id == task.id, _TASK.version == task.version)
+        self._connection.execute(as_found.values(wake_at=until))
 
     def save_task(self, task: Task, expect_version: int) -> None:
         """Insert (expect 0) or update a task; ChartMovedError if its stored version is not the expected one.

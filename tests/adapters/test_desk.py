@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -158,6 +160,21 @@ def test_a_person_reopens_what_ended_and_not_what_was_asked_for_again_since(hous
         ledger.save_task(later, 0)
     with pytest.raises(OutOfTurnError, match="again since"):
         desk(house).act(task.id, Act.REOPEN, BEN, ended.version, Said("the wrong vertebra"))
+
+
+def test_a_person_does_not_reopen_what_is_asked_for_again_in_the_same_moment(house: House) -> None:
+    (task, *_) = tasks(house)
+    ended = desk(house).act(task.id, Act.COMPLETE, CORA, task.version, Said(outcome="done"))
+    with ThreadPoolExecutor(1) as pool:
+        with house.store.write() as ledger:
+            ledger.hold(me())
+            said = Said("the wrong vertebra")
+            reopening = pool.submit(desk(house).act, task.id, Act.REOPEN, BEN, ended.version, said)
+            wait_for([reopening], timeout=1)
+            ledger.save_task(replace(task, key=task.key[:-1] + "2", occurrence=2, version=1), 0)
+        with pytest.raises(OutOfTurnError, match="again since"):
+            reopening.result()
+    assert [one.id for one in tasks(house) if one.id == task.id and not one.ended] == []
 
 
 def open_codes(house: House) -> set[str]:

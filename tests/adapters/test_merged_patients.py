@@ -12,6 +12,7 @@ import pytest
 
 from adapters.bootstrap import House
 from adapters.demo.record import Record
+from pathway.canonical import parse
 from pathway.lifecycle import Act
 from pathway.people import Person, Role, Said
 from pathway.ports import Submission
@@ -103,6 +104,28 @@ def test_one_fracture_that_both_knew_is_asked_about_once_and_an_end_by_a_person_
     after = tasks(house, SURVIVOR)
     assert "candidacy.operator-review" not in open_rules(after), "somebody did it"
     assert len(open_rules(after)) == len(set(open_rules(after)))
+
+
+@pytest.mark.parametrize("held", [OLD, SURVIVOR])
+def test_a_hook_after_a_merge_knows_what_stands_open_as_the_next_decision_does(house: House, held: str) -> None:
+    """One of the two tasks keeps an episode that turned out to be the other's; it lasts while data grow old."""
+    ingest(house, candidate())
+    both = json.loads(json.dumps(candidate().bundle()).replace("p1", "p2"))
+    send(house, *(entry["resource"] for entry in both["entry"]))
+    for key in (OLD, SURVIVOR):
+        (task,) = (t for t in tasks(house, key).values() if t.rule == "candidacy.operator-review")
+        act, said = (Act.CLAIM, Said()) if key == held else (Act.COMPLETE, Said(outcome="done"))
+        house.service.desk.act(task.id, act, CORA, task.version, said)
+    send(house, patient("p1", replaced_by="p2"))
+    assert isinstance(house.clock, FixedClock)
+    house.clock.forward(days=60)
+    made = house.service.assess(SURVIVOR, [], house.clock.now(), overlay=True)
+    house.service.catch_up()
+    with house.store.read() as ledger:
+        decided = parse(ledger.decisions(SURVIVOR)[0].body)
+    assert list(made.case.standing) == decided["facts"]["standing"]
+    assert made.decision.body["obligations"] == decided["obligations"]
+    assert "candidacy.operator-review" in {wish["rule"] for wish in decided["obligations"] if wish["state"] == "open"}
 
 
 def test_an_emergency_that_was_closed_rings_no_second_time_for_a_merge_or_what_comes_after(house: House) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,10 +16,15 @@ from adapters.bootstrap import House
 from pathway.deciding import Decider, concluded
 from pathway.errors import ChartMovedError
 from pathway.horizon import next_change
+from pathway.lifecycle import Act
+from pathway.people import Person, Role, Said
 from pathway.ports import Head
+from pathway.reconcile import UNASKED
 from pathway.service import Service
+from pathway.tasks import Task
 from tests.world import (
     NOW,
+    ROOT,
     FixedClock,
     candidate,
     case_of,
@@ -32,6 +39,7 @@ from tests.world import (
 
 pytestmark = pytest.mark.e2e
 PATIENT = "local|p1"
+CORA = Person("cora", Role.COORDINATOR, "Cora")
 
 
 @pytest.fixture
@@ -97,6 +105,65 @@ def test_what_time_alone_changes_is_decided_and_asked_for_without_a_delivery(hou
         last = ledger.decisions(PATIENT)[0]
     assert (last.trigger, last.actor, last.id) == ("recheck", "pathway", head(house).decision)
     assert house.service.replay(last.id).body == last.body
+
+
+def task_of(house: House, rule: str) -> Task:
+    with house.store.read() as ledger:
+        return next(task for task in ledger.tasks(PATIENT) if task.rule == rule)
+
+
+def test_other_rules_that_move_only_a_priority_reach_a_quiet_patient(
+    tmp_path: Path, database: str, clock: FixedClock
+) -> None:
+    rules = tmp_path / "rules"
+    shutil.copytree(ROOT / "rules", rules)
+    with closing(make_house(tmp_path, clock, database_url=database, rules=rules, rules_from="working")) as old:
+        ingest(old, candidate())
+        old.service.catch_up()
+        before = task_of(old, "candidacy.operator-review")
+    review = rules / "candidacy" / "operator-review.yaml"
+    review.write_text(review.read_text().replace("\npriority: urgent", "\npriority: asap", 1))
+    with closing(make_house(tmp_path, clock, database_url=database, rules=rules, rules_from="working")) as new:
+        assert new.service.catch_up() == 1
+        after = task_of(new, "candidacy.operator-review")
+        assert (before.priority, after.priority) == ("urgent", "asap")
+        assert (after.key, after.decision) == (before.key, head(new).decision), "the decision that moved it is logged"
+        assert decisions(new) == 2
+
+
+def test_an_item_of_a_checklist_that_grows_old_is_open_again_without_a_delivery(
+    tmp_path: Path, database: str, clock: FixedClock
+) -> None:
+    sets = ("candidacy", "pre-procedure")
+    taken, week = NOW - timedelta(days=0.3), timedelta(days=7)
+    record = candidate().order("vertebral-augmentation", 1, levels=["L1"]).lab("777-3", 210, "10*3/uL", 0.3)
+    with closing(make_house(tmp_path, clock, database_url=database, rules_from="working", policies=sets)) as house:
+        ingest(house, record)
+        while clock.at <= taken + week:
+            items = {item.id: item.verdict for item in task_of(house, "pre-procedure.checklist").items}
+            assert items["pre-procedure.platelets"] == "met"
+            to_next(house, clock)
+            assert house.service.catch_up() == 1
+        assert clock.at < taken + week + timedelta(seconds=1)
+        items = {item.id: item.verdict for item in task_of(house, "pre-procedure.checklist").items}
+        assert items["pre-procedure.platelets"] == "unknown"
+
+
+def test_a_task_that_was_reopened_while_care_had_ended_is_asked_for_once_it_goes_on(
+    house: House, clock: FixedClock
+) -> None:
+    record = settled(onset=5).care(4).pain(7, 1)
+    ingest(house, record)
+    desk = house.service.desk
+    (ended,) = desk.end_care(PATIENT, "", "transferred", CORA, "to the spine clinic")
+    desk.act(ended.id, Act.REOPEN, CORA, ended.version, Said("that was another patient"))
+    ingest(house, record)
+    assert task_of(house, ended.rule).status_reason == UNASKED
+    clock.forward(hours=1)
+    desk.resume_care(PATIENT, "", CORA, "she never left")
+    assert house.service.catch_up() == 1
+    task = task_of(house, ended.rule)
+    assert (task.ended, task.status_reason) == (False, "")
 
 
 def test_a_patient_whose_chart_ran_ahead_is_caught_up_with(house: House) -> None:

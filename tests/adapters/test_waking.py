@@ -16,7 +16,7 @@ from pathway import waking
 from pathway.lifecycle import Tick
 from pathway.obligations import Item
 from pathway.people import Act, Person, Role
-from pathway.ports import Ledger
+from pathway.ports import DueTask, Ledger, Store
 from pathway.tasks import EXPIRED, ON_CALL, Task
 from tests.databases import BACKENDS, fresh, plainly
 from tests.world import NOW, FixedClock, candidate, ingest, make_house
@@ -164,6 +164,24 @@ def test_one_row_that_cannot_be_read_stops_no_other_timer(house: House) -> None:
     at(house, days=1, minutes=1)
     assert service.wake() == 1
     assert len(said) == 2, "and is told again"
+
+
+def test_who_could_not_move_a_task_leaves_the_timer_of_whoever_moved_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(house, days=1)
+
+    def outrun(store: Store, seen: DueTask, *_: object) -> bool:
+        monkeypatch.undo()
+        if house.service.wake():  # another sweeper, by whom all of them are moved
+            raise ConnectionError("a fault of ours")
+        return False
+
+    monkeypatch.setattr(waking, "_wake", outrun)
+    house.service.wake(limit=1)
+    with house.store.read() as ledger:
+        assert {ledger.find_task(task.id).status for task in calls(house)} == {"ready"}
+        assert ledger.due_tasks(house.clock.now() + waking.TRY_AGAIN, MANY) == ()
 
 
 def test_a_task_that_a_newer_version_stored_is_read_by_this_one(house: House) -> None:

@@ -5,6 +5,7 @@ import pytest
 from adapters.fhir.terminology import load_local_codes
 from adapters.lifecycle_page import PAGE, page
 from pathway.clockwork import STAGES
+from pathway.history import PAST
 from pathway.lifecycle import ACTORS, ENDS, IN_BULK, MAY, MOVES, NONE, OPEN, Act, Role, Tick, Word, leads
 from pathway.people import CARE_ENDS, OUTCOMES
 from pathway.tasks import ENDED
@@ -33,6 +34,10 @@ def test_an_open_task_can_be_ended_from_wherever_it_stands(by: Act | Word, statu
 @pytest.mark.parametrize("by", [*Act, *Tick])
 def test_everything_that_can_happen_stands_in_the_table(by: Act | Tick) -> None:
     assert any(move.by is by for move in MOVES)
+
+
+def test_whatever_happens_to_a_task_has_its_word_in_the_history_and_nothing_else_has() -> None:
+    assert set(PAST) == {*Act, *Tick, *Word}
 
 
 def test_who_looks_on_does_nothing_and_a_coordinator_only_writes_on_an_emergency() -> None:
