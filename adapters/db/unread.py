@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, literal, select, update
 
 from adapters.db import tables
 from adapters.db.deliveries import Deliveries
@@ -65,7 +65,7 @@ class Unread(Deliveries):
         """Put something on the list and say its id. What was dismissed stays so; what had been read is open again."""
         about = asdict(what)
         sha256 = self.keep_bytes(about.pop("data"))
-        id = str(uuid.uuid5(_NAMESPACE, f"{what.source}|{sha256}"))
+        id = _id(what.source, sha256)
         row = about | {
             "id": id, "at": now, "sha256": sha256, "state": "open", "handled_at": None, "handled_by": "", "note": "",
         }  # fmt: skip
@@ -108,18 +108,34 @@ class Unread(Deliveries):
         """Say anew why a row cannot be read."""
         self._connection.execute(update(tables.unread).where(_ROW.id == id).values(code=code, why=why, fix=fix))
 
+    def has_open(self, source: str, references: Iterable[str]) -> bool:
+        """Whether a row about one of these resources is open."""
+        query = select(_ROW.reference).where(*_open_about(source, references))
+        # the order is that of the index of open rows: unasked, SQLite would look through all that is open
+        return self._connection.scalar(query.order_by(_ROW.reference).limit(1)) is not None
+
     def settle(self, source: str, references: Iterable[str], now: datetime) -> int:
         """Close the open rows of resources of which a version could be read meanwhile; says how many."""
-        ours = (_ROW.state == "open", _ROW.source == source, _ROW.reference.in_(sorted(references)))
         values = {"state": "read", "handled_at": now, "handled_by": "service", "note": "a later version could be read"}
-        return self._connection.execute(update(tables.unread).where(*ours).values(**values)).rowcount
+        ours = update(tables.unread).where(*_open_about(source, references))
+        return self._connection.execute(ours.values(**values)).rowcount
 
     def is_listed(self, source: str, sha256: str) -> bool:
         """Whether these bytes are on the list, and wait for a person or were dismissed by one."""
-        id = str(uuid.uuid5(_NAMESPACE, f"{source}|{sha256}"))
-        return self._connection.scalar(select(_ROW.id).where(_ROW.id == id, _ROW.state != "read")) is not None
+        row = select(_ROW.id).where(_ROW.id == _id(source, sha256), _ROW.state != "read")
+        return self._connection.scalar(row) is not None
 
     def held(self, patients: Sequence[str], hashes: Sequence[str]) -> frozenset[str]:
         """Those of some hashes of resources that the charts of these keys hold already, as some version."""
         query = select(_VERSION.sha256).where(_VERSION.patient.in_(patients), _VERSION.sha256.in_(hashes))
         return frozenset(self._connection.scalars(query))
+
+
+def _id(source: str, sha256: str) -> str:
+    """The same for the same bytes of one source."""
+    return str(uuid.uuid5(_NAMESPACE, f"{source}|{sha256}"))
+
+
+def _open_about(source: str, references: Iterable[str]) -> tuple[ColumnElement[bool], ...]:
+    is_open = _ROW.state == literal("open", literal_execute=True)  # written out, or the index of open rows is of no use
+    return is_open, _ROW.source == source, _ROW.reference.in_(sorted(references))

@@ -21,7 +21,7 @@ from adapters.jobs import desk
 from adapters.jobs.kinds import Done
 from adapters.screen import files, lines
 from adapters.screen.charts import bundled
-from adapters.screen.plan import Plan, plan
+from adapters.screen.plan import plan
 from pathway.errors import BadInputError
 
 KIND: Final = "load"
@@ -29,7 +29,7 @@ DOOR: Final = Door("load")
 CHUNK: Final = 10
 """Patients in a part: below a second or two of work."""
 _TRIES: Final = 2
-KEPT: Final = 64 * 1024
+_KEPT: Final = 64 * 1024
 """Of a line that is no JSON so many bytes are kept."""
 
 
@@ -39,13 +39,14 @@ def begin(house: House, path: Path, tell: Callable[[int], object] = lambda _: No
     `tell` hears of bytes looked through. BadInputError if no patient is found there.
     """
     planned = plan(house, str(path), CHUNK, tell)
-    list_faults(house, planned, DOOR)
+    body = planned.body
+    list_faults(house, _paths(body), planned.faults, planned.bad, DOOR)
     with house.store.jobs(write=True) as jobs:
         for job in jobs.jobs([KIND], ["open", "stopped"]):
-            if dict(job.body) == _json(planned.body):
+            if dict(job.body) == _json(body):
                 jobs.requeue(job.id, house.clock.now())
                 return job.id
-    return desk.start(house, KIND, planned.parts, _json(planned.body))
+    return desk.start(house, KIND, planned.parts, _json(body))
 
 
 def run(house: House, job: Job, part: Part) -> Mapping[str, Any] | Done:
@@ -69,28 +70,22 @@ def total(results: Iterator[Mapping[str, Any]]) -> Taken:
     return taken
 
 
-def list_faults(house: House, planned: Plan, door: Door) -> None:
-    """Put the lines of which nobody can tell whose they are on the list, each with its own bytes."""
-    wanted: dict[str, dict[int, str]] = {}
-    for where, why in planned.faults:
-        name, _, number = where.rpartition(":")
-        wanted.setdefault(name, {})[int(number)] = why
-    root = Path(planned.body.get("root", "."))
-    for relative in planned.body.get("ndjson", ()) if wanted else ():
-        reasons = wanted.get(Path(relative).name, {})
-        for number, line in _numbered(root / relative, reasons):
-            where = f"{Path(relative).name}:{number}"
-            put_on_list(house, Unreadable(
-                house.settings.source, door.name, where, reasons[number], line, "Mend the line at its source",
-                "structure",
-            ))  # fmt: skip
-
-
-def _numbered(path: Path, numbers: Mapping[int, str]) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if number in numbers:
-                yield number, line.strip()[:KEPT]
+def list_faults(
+    house: House, paths: Sequence[Path], faults: Sequence[tuple[str, str]], bad: Sequence[lines.Span], door: Door,
+    listed: int = 0,
+) -> int:  # fmt: skip
+    """Put lines of which nobody can tell whose they are on the list, each with its own bytes; how many were listed."""
+    for (where, why), (number, at, length) in zip(faults, bad, strict=True):
+        if listed == lines.MOST_FAULTS:
+            break
+        with paths[number].open("rb") as file:
+            file.seek(at)
+            data = file.read(min(length, _KEPT)).strip()
+        put_on_list(house, Unreadable(
+            house.settings.source, door.name, where, why, data, "Mend the line at its source", "structure"
+        ))  # fmt: skip
+        listed += 1
+    return listed
 
 
 def _documents(house: House, body: Mapping[str, Any], part: Mapping[str, Any]) -> Iterator[tuple[bytes, str]]:
@@ -102,19 +97,17 @@ def _documents(house: House, body: Mapping[str, Any], part: Mapping[str, Any]) -
             put_on_list(house, what)
         else:
             yield chart.data, chart.where
-    paths = [root / name for name in body["ndjson"]]
+    paths = _paths(body)
     if part.get("lines"):
-        _refuse_others(paths, body["stamps"])
+        lines.refuse_changed(paths, body["stamps"], "Load it again")
     for patient, spans in part.get("lines", ()):
         good = [line for line, place in _lines(paths, spans) if _is_read(house, line, place)]
         if good:
             yield bundled(good), f"Patient/{patient}"
 
 
-def _refuse_others(paths: Sequence[Path], stamps: Sequence[Sequence[int]]) -> None:
-    for path, known in zip(paths, stamps, strict=True):
-        if not path.is_file() or lines.stamp(path) != list(known):
-            raise BadInputError("the file changed since it was looked through", where=path.name, fix="Load it again")
+def _paths(body: Mapping[str, Any]) -> Sequence[Path]:
+    return [Path(body["root"]) / name for name in body["ndjson"]]
 
 
 def _lines(paths: Sequence[Path], spans: Sequence[Sequence[int]]) -> Iterator[tuple[bytes, str]]:

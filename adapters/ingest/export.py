@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -23,16 +23,21 @@ from adapters.fhir.known_chart import READ, SHARED
 from adapters.ingest import bulk, looking
 from adapters.ingest.download import download
 from adapters.ingest.intake import Door
-from adapters.ingest.polling import begin_at
+from adapters.ingest.reach import begin_at
 from adapters.ingest.server import Answer, Source, known_base, source
 from adapters.jobs import desk
 from adapters.jobs.kinds import Done, NotYetError, Stop, TimeOverError
+from adapters.out.retry_after import retry_after
+from adapters.screen.lines import stamp
 from pathway.canonical import parse_instant
 from pathway.errors import BadInputError, NotFoundError, PathwayError
 
 KIND: Final = "export"
 DOOR: Final = Door("export")
 AWAY: Final = timedelta(seconds=30)
+SHORTEST_WAIT: Final = timedelta(seconds=1)
+USUAL_WAIT: Final = timedelta(seconds=5)
+"""Where a server does not say how long it wants to be left alone."""
 LONGEST_WAIT: Final = timedelta(minutes=10)
 _TYPES: Final = ",".join(sorted(READ | SHARED))
 
@@ -65,7 +70,7 @@ def _ask(house: House, job: Job, _part: Part, _stop: Stop) -> Done:
     answer = source(house, base).ask("GET", url, {"Prefer": "respond-async"})
     status = answer.headers.get("Content-Location", "")
     if answer.status != 202 or not status:
-        raise _refused(answer, "the server starts no export")
+        raise _refused(house, answer, "the server starts no export")
     _refuse_elsewhere(source(house, base), status)
     return Done({}, ((0, {"step": "wait", "status": status}),))
 
@@ -73,9 +78,9 @@ def _ask(house: House, job: Job, _part: Part, _stop: Stop) -> Done:
 def _wait(house: House, job: Job, part: Part, _stop: Stop) -> Done:
     answer = source(house, job.body["base"]).ask("GET", part.body["status"], {"Accept": "application/json"})
     if answer.status == 202 or answer.status == 429:
-        raise NotYetError("the server is still at it", _pause(answer))
+        raise NotYetError("the server is still at it", _pause(answer, house.clock.now()))
     if answer.status != 200:
-        raise _refused(answer, "the export came to no end")
+        raise _refused(house, answer, "the export came to no end")
     manifest = answer.json()
     files = [one for one in _rows(manifest.get("output")) if isinstance(one.get("url"), str)]
     parts: list[Piece] = [
@@ -151,8 +156,6 @@ def _is_over(house: House, name: str) -> bool:
 
 def _as_load(house: House, job: Job) -> Job:
     """The job as one that loads its folder: files that are fetched do not change any more."""
-    from adapters.screen.lines import stamp
-
     folder = _folder(house, job)
     paths = looking.files(folder)
     about = {"root": str(folder), "ndjson": [path.name for path in paths], "stamps": [stamp(path) for path in paths]}
@@ -171,15 +174,15 @@ def _folder(house: House, job: Job) -> Path:
     return house.settings.export_folder / job.id
 
 
-def _refused(answer: Answer, what: str) -> PathwayError:
+def _refused(house: House, answer: Answer, what: str) -> PathwayError:
     if answer.status >= 500 or answer.status in (408, 425, 429):
-        return NotYetError(f"the server answered {answer.status}", _pause(answer))
+        return NotYetError(f"the server answered {answer.status}", _pause(answer, house.clock.now()))
     return BadInputError(what, why=f"it answered {answer.status}", fix="See whether it has Bulk Data export")
 
 
-def _pause(answer: Answer) -> timedelta:
-    told = answer.headers.get("Retry-After", "")
-    return min(timedelta(seconds=max(int(told), 1)), LONGEST_WAIT) if told.isdigit() else timedelta(seconds=5)
+def _pause(answer: Answer, now: datetime) -> timedelta:
+    told = retry_after(answer.headers.get("Retry-After", ""), now)
+    return USUAL_WAIT if told is None else min(max(told, SHORTEST_WAIT), LONGEST_WAIT)
 
 
 def _rows(value: Any) -> list[Mapping[str, Any]]:

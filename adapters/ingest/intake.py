@@ -5,7 +5,6 @@ The same again changes nothing and is decided on by nobody: it is told by its ha
 
 from __future__ import annotations
 
-import traceback
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, replace
@@ -19,8 +18,9 @@ from adapters.db.unread import Unreadable
 from adapters.fhir import strict_json
 from adapters.fhir.bundles import is_patient, owner_of
 from adapters.fhir.deliver import MAX_BYTES, Entry, Parcel
+from adapters.places import places_of
 from pathway.canonical import sha256
-from pathway.chart import patient_key
+from pathway.chart import patient_key, source_of
 from pathway.errors import BadInputError, ChartMovedError, NotInForceError, PathwayError
 from pathway.ports import Stored, Submission
 from pathway.service import Delivery
@@ -77,12 +77,12 @@ def refused(house: House, parcel: Parcel, door: Door) -> list[Unreadable]:
 
 def settle(house: House, delivery: Delivery) -> int:
     """Close the list's open rows about resources of which a version has now been read; says how many."""
-    source = delivery.patient.partition("|")[0]
+    source, read = source_of(delivery.patient), [resource.reference for resource, _ in delivery.resources]
     with house.store.unread(write=False) as unread:
-        if not unread.counts().get("open"):
+        if not unread.has_open(source, read):
             return 0
     with house.store.unread(write=True) as unread:
-        return unread.settle(source, (resource.reference for resource, _ in delivery.resources), house.clock.now())
+        return unread.settle(source, read, house.clock.now())
 
 
 def is_known(house: House, delivery: Delivery) -> bool:
@@ -98,13 +98,13 @@ def _ingested(house: House, delivery: Delivery, parcel: Parcel, data: bytes, whe
     if is_known(house, delivery):
         return Taken(known=len(delivery.resources))
     now = house.clock.now()
-    submission = Submission(str(uuid.uuid4()), delivery.patient.partition("|")[0], door.name, now, parcel.sha256)
+    submission = Submission(str(uuid.uuid4()), source_of(delivery.patient), door.name, now, parcel.sha256)
     try:
         made = house.service.ingest(delivery, submission, data, door.actor or door.name)
     except PASSING:
         raise
     except Exception as fault:  # a resource that breaks the service stops no other; its text may hold a value
-        _tell(fault)
+        _LOG.error("ingest-failed", error=type(fault).__name__, places=places_of(fault))
         what = fault.what if isinstance(fault, PathwayError) else f"the service failed on it ({type(fault).__name__})"
         broken = _whole(house, data, where, door, BadInputError(what, code="exception", fix="Report it, then retry"))
         return Taken(unread=_listed(house, [replace(broken, patient=delivery.patient)]))
@@ -167,12 +167,6 @@ def _listed(house: House, found: list[Unreadable]) -> int:
                 unread.add(what, house.clock.now())
         _LOG.warning("unread", door=found[0].door, count=len(found))
     return len(found)
-
-
-def _tell(fault: Exception) -> None:
-    frames = traceback.extract_tb(fault.__traceback__)[-6:]
-    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
-    _LOG.error("ingest-failed", error=type(fault).__name__, places=places)
 
 
 def list_once(house: House, what: Unreadable) -> None:

@@ -13,12 +13,11 @@ from typing import Final
 
 from adapters.bootstrap import House
 from adapters.db.jobs import Part, Piece
-from adapters.db.unread import Unreadable
 from adapters.fhir import strict_json
-from adapters.ingest.bulk import CHUNK, KEPT
-from adapters.ingest.intake import Door, put_on_list
+from adapters.ingest.bulk import CHUNK, list_faults
+from adapters.ingest.intake import Door
 from adapters.jobs.kinds import Done, Stop
-from adapters.screen.lines import MOST_FAULTS, Index
+from adapters.screen.lines import Index
 from adapters.screen.plan import cut
 
 FIRST: Final = (0, {"step": "index", "file": 0, "at": 0, "line": 0, "faults": 0})
@@ -35,7 +34,7 @@ def look_on(house: House, folder: Path, part: Part, stop: Stop, door: Door) -> D
             number, at, line = number + 1, 0, 0
         if stop():
             break
-    faults = _list(house, paths, index, place["faults"], door)
+    faults = list_faults(house, paths, index.faults, index.bad, door, place["faults"])
     _keep(folder / f"{part.number:08d}.index", index)
     if number == len(paths):
         return Done({}, ((0, {"step": "join"}),))
@@ -53,21 +52,6 @@ def joined(folder: Path) -> Sequence[Piece]:
 def files(folder: Path) -> Sequence[Path]:
     """The files of an export that are whole, in their order."""
     return sorted(folder.glob("*.ndjson"))
-
-
-def _list(house: House, paths: Sequence[Path], index: Index, listed: int, door: Door) -> int:
-    """Put lines of which nobody can tell whose they are on the list; how many were listed by now."""
-    for (where, why), (number, at, length) in zip(index.faults, index.bad, strict=True):
-        if listed == MOST_FAULTS:
-            break
-        with paths[number].open("rb") as file:
-            file.seek(at)
-            data = file.read(min(length, KEPT)).strip()
-        put_on_list(house, Unreadable(
-            house.settings.source, door.name, where, why, data, "Mend the line at its source", "structure"
-        ))  # fmt: skip
-        listed += 1
-    return listed
 
 
 def _keep(path: Path, index: Index) -> None:

@@ -7,8 +7,8 @@ is stored the whole chart is fetched: what changed today says little without wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,35 +19,35 @@ from adapters.db.jobs import Piece
 from adapters.db.unread import Unreadable
 from adapters.fhir.client import MAX_BYTES, NotRetrievedError
 from adapters.fhir.known_chart import READ
-from adapters.ingest import queue
+from adapters.ingest import export, queue
 from adapters.ingest.intake import list_once
 from adapters.ingest.pages import Refused
-from adapters.ingest.reach import DOOR, ended, is_begun, reach, stopped
-from adapters.ingest.reach import begin_at as begin_at
-from adapters.ingest.reach import since as since
-from adapters.ingest.referred import references, referred
+from adapters.ingest.reach import DOOR, begin_at, ended, in_turn, is_begun, reach, stopped, turned
+from adapters.ingest.referred import Resource, refer, references
 from adapters.ingest.server import GIANT_BYTES, Page, Source, TooLongError, known_base, not_taken, source
-from adapters.ingest.silence import look_after_subscriptions, noticed
+from adapters.ingest.silence import look_after_subscriptions, noticed, updated
 from adapters.ingest.unread import retry_after_upgrade
+from adapters.jobs.kinds import Stop
 from adapters.worker import doorbell
-from pathway.canonical import instant, parse_instant
+from pathway.canonical import instant
 from pathway.chart import patient_key
 
 LAST: Final = "poll/last"
 ASKED: Final = "poll/asked"
+_TURN: Final = "poll/turn"
 KEPT: Final = timedelta(days=30)
 """How long what ended jobs found is kept; what they brought is in the charts."""
 _PAGE: Final = 200
 _LOG = structlog.get_logger("pathway.ingest")
 
 
-def poll(house: House, stop: Callable[[], bool] = lambda: False, *, now: bool = False) -> int:
+def poll(house: House, stop: Stop = lambda: False, *, now: bool = False) -> int:
     """Ask the server that is polled for what changed, if it is time (or `now`); says how many resources came.
 
     What failed is told to the log and asked for again the next time: nothing is passed over. BadInputError for a base
     that cannot be used.
     """
-    retry_after_upgrade(house)
+    retry_after_upgrade(house, stop)
     _forget(house)
     if not house.settings.poll_base or not (now or _is_time(house)):
         return 0
@@ -57,24 +57,23 @@ def poll(house: House, stop: Callable[[], bool] = lambda: False, *, now: bool = 
     except NotRetrievedError as fault:
         _LOG.warning("poll-failed", what=fault.what)
         return 0
-    came, failed = 0, 0
-    asked: set[str] = set()  # whose whole chart waits to be fetched: what else this round finds of them is in it
-    for kind in _in_turn(house):
+    look_after_subscriptions(house, server, stop)  # first: at the end there may never be time
+    came, failed, seen = 0, 0, _Round()
+    for kind in in_turn(house, _TURN, sorted(READ)):
         if stop():
             _ask_again(house)
             break
         try:
-            came += _poll_type(house, server, kind, asked, stop)
+            came += _poll_type(house, server, kind, seen, stop)
         except NotRetrievedError as fault:
             failed += 1
             not_taken(house, server.base, fault.what)
             _LOG.warning("poll-failed", type=kind, what=fault.what)
             if failed > 2:  # it is the server and not the type
                 break
-        _turn(house, kind)
+        turned(house, _TURN, kind)
     if came:
         doorbell.ring("work")
-    look_after_subscriptions(house, server)
     return came
 
 
@@ -106,19 +105,14 @@ def _ask_again(house: House) -> None:
         marks.set(ASKED, house.clock.now() + timedelta(microseconds=1))
 
 
-def _in_turn(house: House) -> Sequence[str]:
-    """All types, from the one after the last that was read: a slow server does not let the last ones wait for ever."""
-    kinds = sorted(READ)
-    with house.store.marks(write=False) as marks:
-        mark = marks.mark("poll/turn")
-    last = str(mark.body.get("type", "")) if mark else ""
-    first = kinds.index(last) + 1 if last in kinds else 0
-    return kinds[first:] + kinds[:first]
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What one round found. `asked` are those whose whole chart waits to be fetched: all else of them is in it.
+    `fetched` is what others refer to, by reference, None where it cannot be had: it is asked for once.
+    """
 
-
-def _turn(house: House, kind: str) -> None:
-    with house.store.marks(write=True) as marks:
-        marks.set("poll/turn", house.clock.now(), {"type": kind})
+    asked: set[str] = field(default_factory=set[str])
+    fetched: dict[str, Resource | None] = field(default_factory=dict[str, Resource | None])
 
 
 @dataclass(slots=True)
@@ -133,12 +127,13 @@ class _Reading:
     def saw(self, page: Page, kind: str) -> None:
         """Note what is on a page."""
         self.began = self.began or page.at
-        times = [at for body in page.resources if body.get("resourceType") == kind for at in _updated(body)]
+        own = (updated(body) for body in page.resources if body.get("resourceType") == kind)
+        times = [at for at in own if at is not None]
         self.in_order = self.in_order and times == sorted([self.latest, *times])[1:]
         self.latest = max([self.latest, *times])
 
 
-def _poll_type(house: House, server: Source, kind: str, asked: set[str], stop: Callable[[], bool]) -> int:
+def _poll_type(house: House, server: Source, kind: str, seen: _Round, stop: Stop) -> int:
     """All pages of one type. Where there is no time to read all, and the pages are in order, the next round goes on
     with the last resource that was read.
     """
@@ -146,7 +141,7 @@ def _poll_type(house: House, server: Source, kind: str, asked: set[str], stop: C
     reading = _Reading(was.since, was.began)
     for page in _pages(server, kind, reading):
         reading.saw(page, kind)
-        reading.came += _keep(house, server, page, kind, asked)
+        reading.came += _keep(house, server, page, kind, seen)
         if stop() and reading.in_order and reading.latest > was.since:
             stopped(house, kind, was, reading.latest, reading.began)
             _ask_again(house)
@@ -170,18 +165,18 @@ def _pages(server: Source, kind: str, reading: _Reading) -> Iterator[Page]:
             return
 
 
-def _keep(house: House, server: Source, page: Page, kind: str, asked: set[str]) -> int:
+def _keep(house: House, server: Source, page: Page, kind: str, seen: _Round) -> int:
     """Let what is new on a page wait to be taken in; says how many resources were on it."""
     bodies = [body for body in page.resources if body.get("resourceType") == kind]
     _set_apart(house, f"{server.base}/{kind}", page.refused)
-    fetched = referred(house, server, bodies, DOOR)
+    refer(house, server, bodies, DOOR, seen.fetched)
     bundles: list[bytes] = []
     charts: list[tuple[str, bytes]] = []
     news: list[Mapping[str, Any]] = []
     for patient, own in queue.by_patient(bodies):
-        whole = [*own, *(fetched[name] for name in references(own) if name in fetched)]
+        whole = [*own, *(body for name in references(own) if (body := seen.fetched.get(name)))]
         if patient and queue.is_new(house, patient):
-            if patient not in asked:
+            if patient not in seen.asked:
                 charts.append((patient, queue.bundle(whole)))
         elif queue.is_held(house, patient, whole):
             continue
@@ -189,11 +184,12 @@ def _keep(house: House, server: Source, page: Page, kind: str, asked: set[str]) 
             bundles.append(queue.bundle(whole))
         news += own
     noticed(house, news)
-    with house.store.jobs(write=True) as jobs:
-        parts: list[Piece] = [queue.whole_chart(jobs, server.base, patient, data) for patient, data in charts]
-        parts += [queue.piece(jobs, data, f"{server.base}/{kind}") for data in bundles]
-        queue.put(jobs, house, parts, DOOR)
-    asked.update(patient for patient, _ in charts)
+    if charts or bundles:
+        with house.store.jobs(write=True) as jobs:
+            parts: list[Piece] = [queue.whole_chart(jobs, server.base, patient, data) for patient, data in charts]
+            parts += [queue.piece(jobs, data, f"{server.base}/{kind}") for data in bundles]
+            queue.put(jobs, house, parts, DOOR)
+    seen.asked.update(patient for patient, _ in charts)
     return len(bodies)
 
 
@@ -208,19 +204,7 @@ def _set_apart(house: House, where: str, refused: Sequence[Refused]) -> None:
         ))  # fmt: skip
 
 
-def _updated(body: Mapping[str, Any]) -> Iterator[datetime]:
-    meta = body.get("meta")
-    try:
-        at = parse_instant(str(meta.get("lastUpdated", ""))) if isinstance(meta, Mapping) else None
-    except ValueError:
-        return
-    if at is not None and at.tzinfo is not None:
-        yield at
-
-
 def _forget(house: House) -> None:
-    from adapters.ingest import export  # which begins a poll where it ended
-
     now = house.clock.now()
     with house.store.jobs(write=True) as jobs:
         if not jobs.marks.tick("jobs/forget", now, timedelta(hours=1)):

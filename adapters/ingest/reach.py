@@ -6,6 +6,7 @@ a busy server would be read backwards. The overlap is counted once, from the ins
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -41,11 +42,6 @@ def reach(house: House, kind: str) -> Reach:
     return Reach(at, onward or at - overlap, began, own.version if own else 0)
 
 
-def since(house: House, kind: str) -> datetime:
-    """From which instant of the server on a type is asked for."""
-    return reach(house, kind).since
-
-
 def is_begun(house: House) -> bool:
     """Whether it is known from where on to read."""
     with house.store.marks(write=False) as marks:
@@ -70,6 +66,21 @@ def stopped(house: House, kind: str, was: Reach, latest: datetime, began: dateti
     """All until `latest` was read, and the next round goes on there."""
     body = {"from": instant(latest)} | ({"began": instant(began)} if began else {})
     _move(house, kind, was, max(was.at, min(latest, began or latest)), body)
+
+
+def in_turn(house: House, name: str, all: Sequence[str]) -> Sequence[str]:
+    """All of them, from the one after the last whose turn it was: a slow server lets no other wait for ever."""
+    with house.store.marks(write=False) as marks:
+        mark = marks.mark(name)
+    last = str(mark.body.get("last", "")) if mark else ""
+    first = all.index(last) + 1 if last in all else 0
+    return [*all[first:], *all[:first]]
+
+
+def turned(house: House, name: str, last: str) -> None:
+    """Note whose turn it was."""
+    with house.store.marks(write=True) as marks:
+        marks.set(name, house.clock.now(), {"last": last})
 
 
 def _move(house: House, kind: str, was: Reach, at: datetime, body: dict[str, str]) -> None:

@@ -25,17 +25,22 @@ def references(bodies: Iterable[Resource]) -> list[str]:
     return sorted(set(_SHARED.findall(bundle(bodies).decode())))
 
 
-def referred(house: House, server: Source, bodies: Iterable[Resource], door: str) -> dict[str, Resource]:
-    """What resources refer to, by reference. What cannot be had is put on the list of the unread and holds up nothing.
+def refer(
+    house: House, server: Source, bodies: Iterable[Resource], door: str, found: dict[str, Resource | None]
+) -> None:
+    """Fetch what resources refer to and is not `found` yet. What cannot be had is None there, is put on the list of the
+    unread, and holds up nothing.
 
     NotRetrievedError where it is the server that is away, or lets us wait: then all is asked for again.
     """
-    found: dict[str, Resource] = {}
     for name in references(bodies):
+        if name in found:
+            continue
         data, why = b"", ""
         try:
             answer = server.ask("GET", f"{server.base}/{name}")
             if answer.status in _GONE:
+                found[name] = None
                 continue
             data = answer.body if answer.status == 200 else b""
             if answer.status == 200:
@@ -54,7 +59,7 @@ def referred(house: House, server: Source, bodies: Iterable[Resource], door: str
         list_once(house, Unreadable(
             house.settings.source, door, where, why, data or where.encode(), fix, reference=name
         ))  # fmt: skip
-    return found
+        found[name] = None
 
 
 def _refuse_away(server: Source) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -11,7 +11,9 @@ import structlog
 from adapters.bootstrap import House
 from adapters.fhir import strict_json
 from adapters.fhir.client import NotRetrievedError
+from adapters.ingest.reach import in_turn, turned
 from adapters.ingest.server import Source
+from adapters.jobs.kinds import Stop
 from pathway.canonical import parse_instant
 
 HEARD: Final = "subscription/heard"
@@ -20,6 +22,7 @@ OURS: Final = "subscription/ours"
 GRACE: Final = timedelta(minutes=1)
 """How long a server may take to tell."""
 _LOOK: Final = timedelta(minutes=5)
+_TURN: Final = "subscription/turn"
 _LOG = structlog.get_logger("pathway.ingest")
 
 
@@ -36,7 +39,7 @@ def noticed(house: House, bodies: Sequence[Mapping[str, Any]]) -> None:
     if ours is None or not ours.body.get("ids"):
         return
     late = house.clock.now() - GRACE
-    missed = sum(1 for body in bodies if _is_late(body, late))
+    missed = sum(1 for at in map(updated, bodies) if at is not None and at < late)
     if not missed:
         return
     _LOG.warning("subscription-silent", missed=missed)
@@ -45,22 +48,36 @@ def noticed(house: House, bodies: Sequence[Mapping[str, Any]]) -> None:
         marks.set(SILENT, house.clock.now(), {"missed": before + missed})
 
 
-def look_after_subscriptions(house: House, server: Source) -> int:
+def look_after_subscriptions(house: House, server: Source, stop: Stop) -> int:
     """Ask the server, every few minutes, how our subscriptions stand, and set going again what it gave up.
 
-    Says how many were set going. What fails is tried again: polling does without them.
+    Says how many were set going. What fails is tried again, and what `stop` leaves comes first: polling does without.
     """
     with house.store.marks(write=True) as marks:
         ours = marks.mark(OURS)
         if ours is None or not ours.body.get("ids") or not marks.tick("subscription/look", house.clock.now(), _LOOK):
             return 0
-    mended = 0
-    for id in ours.body["ids"]:
+    mended, last = 0, ""
+    for id in in_turn(house, _TURN, ours.body["ids"]):
+        if stop():
+            break
+        last = id
         try:
             mended += _mended(server, f"{server.base}/Subscription/{id}")
         except NotRetrievedError as fault:
             _LOG.warning("subscription-unseen", what=fault.what)
+    turned(house, _TURN, last)
     return mended
+
+
+def updated(body: Mapping[str, Any]) -> datetime | None:
+    """When a server wrote a resource, by its own clock; None where it does not say so, with a zone."""
+    meta = body.get("meta")
+    try:
+        at = parse_instant(str(meta.get("lastUpdated", ""))) if isinstance(meta, Mapping) else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None
 
 
 def _mended(server: Source, url: str) -> bool:
@@ -76,11 +93,3 @@ def _mended(server: Source, url: str) -> bool:
     status = server.ask("PUT", url, {"Content-Type": "application/fhir+json"}, body).status
     _LOG.warning("subscription-set-going", was=found.get("status"), status=status)
     return status in (200, 201)
-
-
-def _is_late(body: Mapping[str, Any], late: Any) -> bool:
-    meta = body.get("meta")
-    try:
-        return isinstance(meta, Mapping) and parse_instant(str(meta.get("lastUpdated", ""))) < late
-    except (ValueError, TypeError):
-        return False

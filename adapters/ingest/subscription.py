@@ -70,11 +70,13 @@ def hear(house: House, data: bytes, reference: str = "") -> Heard:
         elif not queue.is_held(house, patient, own):
             known.append(queue.bundle(own))
         kept += len(own)
-    with house.store.jobs(write=True) as jobs:
-        parts: list[Piece] = [queue.whole_chart(jobs, known_base(house, base), *one) for one in new]
-        parts += [queue.piece(jobs, data, DOOR) for data in known]
-        queue.put(jobs, house, parts, DOOR)
-    doorbell.ring("work")
+    if new or known:
+        server = known_base(house, base) if new else ""
+        with house.store.jobs(write=True) as jobs:
+            parts: list[Piece] = [queue.whole_chart(jobs, server, *one) for one in new]
+            parts += [queue.piece(jobs, data, DOOR) for data in known]
+            queue.put(jobs, house, parts, DOOR)
+        doorbell.ring("work")
     return Heard(kept)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 
 import structlog
 
 from adapters.bootstrap import House
-from adapters.db.errors import StoreUnavailableError
 from adapters.db.unread import UnreadRow
-from adapters.ingest.intake import is_known, settle
+from adapters.ingest.intake import PASSING, is_known, settle
+from adapters.jobs.kinds import Stop
+from adapters.places import places_of
 from pathway import __version__
-from pathway.errors import BadInputError, ChartMovedError, NotInForceError, PathwayError
+from pathway.errors import BadInputError, PathwayError
 from pathway.ports import Submission
 
 DOOR = "retry"
@@ -33,14 +35,14 @@ def retry(house: House, id: str, person: str) -> UnreadRow:
         raise BadInputError("this is not waiting to be read", where=id, why=f"it is {row.state}", code="conflict")
     try:
         _ingest(house, row, data, person)
-    except (StoreUnavailableError, NotInForceError, ChartMovedError):
+    except PASSING:
         raise
     except BadInputError as fault:
         return _explained(house, id, fault.code, f"{fault.what} ({fault.why})" if fault.why else fault.what, fault.fix)
     except PathwayError as fault:
         return _explained(house, id, "exception", fault.what, fault.fix)
     except Exception as fault:  # its text may hold a value
-        _LOG.error("retry-failed", error=type(fault).__name__)
+        _LOG.error("retry-failed", error=type(fault).__name__, places=places_of(fault))
         what = f"the service failed on it ({type(fault).__name__})"
         return _explained(house, id, "exception", what, "Report it, then retry")
     with house.store.unread(write=True) as unread:
@@ -64,30 +66,46 @@ def dismiss(house: House, id: str, person: str, note: str) -> UnreadRow:
         return unread.find(id)
 
 
-def retry_all(house: House, person: str, after: str = "", limit: int = 0) -> tuple[int, int, str]:
-    """Try every open row again, the oldest first; how many were tried, how many are read now, and the last one's id."""
+def retry_all(
+    house: House, person: str, after: str = "", limit: int = 0, stop: Stop = lambda: False
+) -> tuple[int, int, str]:
+    """Try every open row again, the oldest first; how many were tried, how many are read now, and the last one's id.
+
+    `stop` is asked before each row.
+    """
     tried, good, last = 0, 0, after
     while not limit or tried < limit:
         with house.store.unread(write=False) as unread:
             rows = unread.rows("open", last, min(_AT_ONCE, limit - tried) if limit else _AT_ONCE)
         for row in rows:
-            good += retry(house, row.id, person).state == "read"
+            if stop():
+                return tried, good, last
+            with suppress(BadInputError):  # one before it about the same resource closed it
+                good += retry(house, row.id, person).state == "read"
             tried, last = tried + 1, row.id
         if not rows:
             break
     return tried, good, last
 
 
-def retry_after_upgrade(house: House) -> int:
-    """After the service was changed, try what its former versions could not read, some at a time; says how many."""
+def retry_after_upgrade(house: House, stop: Stop = lambda: False) -> int:
+    """After the service was changed, try what its former versions could not read, some at a time; says how many.
+
+    Stopped, or held up by what passes, it goes on the next time.
+    """
     with house.store.marks(write=False) as marks:
         mark = marks.mark(_TRIED)
     body = mark.body if mark else {}
     if body.get("done") == __version__:
         return 0
     after = str(body.get("after", "")) if body.get("version") == __version__ else ""
-    tried, good, last = retry_all(house, f"pathway {__version__}", after, _AT_ONCE)
-    made = {"version": __version__, "after": last} if tried == _AT_ONCE else {"done": __version__}
+    try:
+        tried, good, last = retry_all(house, f"pathway {__version__}", after, _AT_ONCE, stop)
+    except PASSING as fault:
+        _LOG.warning("retry-put-off", error=type(fault).__name__, what=fault.what)
+        return 0
+    is_left = tried == _AT_ONCE or stop()
+    made = {"version": __version__, "after": last} if is_left else {"done": __version__}
     with house.store.marks(write=True) as marks:
         marks.set(_TRIED, house.clock.now(), made)
     if good:

@@ -90,7 +90,8 @@ class Index:
                 at, count = at + len(line), count + 1
                 where, span = f"{path.name}:{count}", (number, at - len(line), len(line))
                 if len(line) > MAX_BYTES:
-                    at += _rest_of_line(file)
+                    if not line.endswith(b"\n"):  # or it is whole, and what follows is the next one
+                        at += _rest_of_line(file)
                     self._refuse(span, where, f"longer than {MAX_BYTES} bytes")
                 elif line.strip(_BLANK):
                     self._note(line, span, where)
@@ -153,11 +154,16 @@ def stamp(path: Path) -> list[int]:
     return [found.st_size, found.st_mtime_ns]
 
 
+def refuse_changed(files: Sequence[Path], stamps: Sequence[Sequence[int]], fix: str) -> None:
+    """BadInputError if a file is gone, or is another one than when it was looked through."""
+    for path, known in zip(files, stamps, strict=True):
+        if not path.is_file() or stamp(path) != list(known):
+            raise BadInputError("the file changed since it was looked through", where=path.name, fix=fix)
+
+
 def read(files: Sequence[Path], stamps: Sequence[Sequence[int]], rows: Sequence[Any]) -> Iterator[Chart]:
     """The charts of a part, whose rows are patients with their places. BadInputError if a file is another one now."""
-    for path, known in zip(files, stamps, strict=True):
-        if stamp(path) != list(known):
-            raise BadInputError("the file changed since it was looked through", where=path.name, fix="Screen it anew")
+    refuse_changed(files, stamps, "Screen it anew")
     for patient, spans in rows:
         lines = [line for span in spans for line in _lines(files, span)]
         yield _chart(f"Patient/{patient}", lines)

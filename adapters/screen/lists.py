@@ -16,14 +16,14 @@ HEAD: Final = (
 )  # fmt: skip
 
 
-def write_csv(path: Path, parts: Iterable[Mapping[str, Any]], acting: str) -> int:
-    """One row for each thing that a patient needs; says how many. `acting` is the policy whose verdicts are shown."""
-    return _write(path, _csv(parts, acting))
+def write_csv(path: Path, parts: Iterable[Mapping[str, Any]], acting: str) -> None:
+    """One row for each thing that a patient needs. `acting` is the policy whose verdicts are shown."""
+    _write(path, _csv(parts, acting))
 
 
-def write_ndjson(path: Path, parts: Iterable[Mapping[str, Any]]) -> int:
-    """One line for each patient with something to tell, and one for each that could not be read; says how many."""
-    return _write(path, _ndjson(parts))
+def write_ndjson(path: Path, parts: Iterable[Mapping[str, Any]]) -> None:
+    """One line for each patient with something to tell, and one for each that could not be read."""
+    _write(path, _ndjson(parts))
 
 
 def _csv(parts: Iterable[Mapping[str, Any]], acting: str) -> Iterator[bytes]:
@@ -48,16 +48,12 @@ def _ndjson(parts: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
         yield from (strict_json.dumps({"where": w, "notRead": why}) + b"\n" for w, why in part["refused"])
 
 
-def _write(path: Path, rows: Iterable[bytes]) -> int:
+def _write(path: Path, rows: Iterable[bytes]) -> None:
     """Written beside and put in place whole, readable by its owner alone: these are patients."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    count = 0
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            for row in rows:
-                count += 1
-                file.write(row)
+            file.writelines(rows)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-    return count

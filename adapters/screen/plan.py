@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,12 +23,15 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The job's body, its parts with the number of patients in each, and what could not be laid to any patient."""
+    """The job's body, its parts with the number of patients in each, and what could not be laid to any patient.
+
+    `faults` are its places with reasons, `bad` says where those lines stand in the files.
+    """
 
     body: Mapping[str, Any]
     parts: Sequence[tuple[int, Mapping[str, Any]]]
-    unusable: int = 0
-    faults: Sequence[tuple[str, str]] = field(default_factory=tuple[tuple[str, str], ...])
+    faults: Sequence[tuple[str, str]] = ()
+    bad: Sequence[lines.Span] = ()
 
 
 def plan(house: House, source: str, chunk: int = CHUNK, tell: Callable[[int], object] = lambda _: None) -> Plan:
@@ -39,10 +42,10 @@ def plan(house: House, source: str, chunk: int = CHUNK, tell: Callable[[int], ob
     if source.startswith(("http://", "https://")):
         base = known_base(house, source)
         ids = server.patients(base, token(house, base))
-        return _planned({"base": base}, cut("patients", ids, chunk), base)
+        return _planned({"base": base}, cut("patients", ids, chunk), base, lines.Index())
     root = Path(source).resolve()
-    found = sorted(root.rglob("*")) if root.is_dir() else [root] if root.is_file() else []
-    many = [path for path in found if path.suffix.lower() in _NDJSON]
+    found = _found(root)
+    many = _many(found)
     alone = [path for path in found if path.suffix.lower() == ".json"]
     folder = root if root.is_dir() else root.parent
     index = lines.Index.of(many, tell)
@@ -52,19 +55,32 @@ def plan(house: House, source: str, chunk: int = CHUNK, tell: Callable[[int], ob
         "stamps": [lines.stamp(path) for path in many],
     }  # fmt: skip
     parts = [*cut("files", names, chunk), *cut("lines", index.rows(), chunk)]
-    return _planned(body, parts, source, index.unusable, index.faults)
+    return _planned(body, parts, source, index)
 
 
 def _planned(
-    body: dict[str, Any], parts: Sequence[tuple[int, Mapping[str, Any]]], where: str, unusable: int = 0,
-    faults: Sequence[tuple[str, str]] = (),
-) -> Plan:  # fmt: skip
+    body: dict[str, Any], parts: Sequence[tuple[int, Mapping[str, Any]]], where: str, index: lines.Index
+) -> Plan:
     if not parts:
         raise BadInputError(
             "no patient is found there", where=where,
             fix="Name a folder of Bundles (.json) or NDJSON (.ndjson), one NDJSON file, or a FHIR base",
         )  # fmt: skip
-    return Plan(body | {"unusable": unusable, "faults": [list(fault) for fault in faults]}, parts, unusable, faults)
+    about = {"unusable": index.unusable, "faults": [list(fault) for fault in index.faults]}
+    return Plan(body | about, parts, index.faults, index.bad)
+
+
+def size_of(path: Path) -> int:
+    """How many bytes of NDJSON a folder or a file has: of so many `plan` tells."""
+    return sum(one.stat().st_size for one in _many(_found(path)))
+
+
+def _found(root: Path) -> list[Path]:
+    return sorted(root.rglob("*")) if root.is_dir() else [root] if root.is_file() else []
+
+
+def _many(found: Sequence[Path]) -> list[Path]:
+    return [path for path in found if path.suffix.lower() in _NDJSON]
 
 
 def cut(kind: str, items: Sequence[_Item], chunk: int) -> list[tuple[int, Mapping[str, Any]]]:

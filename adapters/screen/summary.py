@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.cli.table import columns
 from adapters.screen.needs import NO_LEVEL
+from adapters.text_columns import columns
 
 _SHOWN = 20
 
@@ -108,6 +108,7 @@ class Summary:
             "emergencies": len(self.emergencies), "emergenciesWithoutTask": self.unalerted,
             "needs": {c: {"patients": n, "withTask": self.tasked[c]} for c, n in sorted(self.needs.items())},
             "outcomes": {policy: dict(sorted(counts.items())) for policy, counts in sorted(self.outcomes.items())},
+            "rules": sorted(map(list, self.rules)),
             "seconds": {stage: round(spent, 3) for stage, spent in sorted(self.took.items())},
         }  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.bootstrap import House
 from adapters.ingest import bulk, export, looking, polling
-from adapters.ingest.polling import since
+from adapters.ingest.reach import reach
 from adapters.jobs import progress, results, work
 from adapters.screen import lines
 from adapters.screen.plan import cut
@@ -68,7 +68,7 @@ def test_all_patients_come_in_and_polling_goes_on_from_there(server: OtherServer
     assert {decisions(house, patient) for patient in PEOPLE} == {1}
     assert bulk.total(results(house, job)).unread == 0
     written = datetime.fromisoformat(server.read("Patient/p1")["meta"]["lastUpdated"])
-    assert written - timedelta(minutes=10) < since(house, "Condition") <= datetime.now(UTC)
+    assert written - timedelta(minutes=10) < reach(house, "Condition").since <= datetime.now(UTC)
     assert list(house.settings.export_folder.iterdir()) == []  # whole charts: they stay no longer than they are needed
 
 

@@ -107,6 +107,24 @@ def test_what_cannot_be_read_is_listed_with_its_own_bytes_and_stops_nothing(hous
     assert len(charts(house, ["n00"])["n00"]) == n
 
 
+def test_bad_lines_of_files_of_one_name_are_each_listed_and_no_good_line_with_them(
+    house: House, tmp_path: Path
+) -> None:
+    for name, patient in (("a", "n00"), ("b", "n01")):
+        by_type(tmp_path / name, resources(patient))
+    (a, b), good = ((tmp_path / name / "Observation.ndjson" for name in "ab"), resources("n00"))
+    (bad_a, bad_b) = (b'{"resourceType": "a', b'{"resourceType": "b')
+    a.write_bytes(bad_a + b"\n" + a.read_bytes())
+    b.write_bytes(bad_b + b"\n" + bad_b + b"2\n" + b.read_bytes())
+    assert len(a.read_bytes().splitlines()) > 2
+    bulk.begin(house, tmp_path)
+    with house.store.unread(write=False) as unread:
+        listed = [unread.bytes_of(row.sha256) for row in unread.rows()]
+    assert sorted(listed) == [bad_a, bad_b, bad_b + b"2"]
+    loaded(house, tmp_path)
+    assert len(charts(house, ["n00"])["n00"]) == len(good)
+
+
 def test_a_stopped_load_goes_on_with_the_same_job(house: House, tmp_path: Path) -> None:
     by_type(tmp_path / "in", everybody())
     job = bulk.begin(house, tmp_path / "in")

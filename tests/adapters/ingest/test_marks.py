@@ -10,6 +10,7 @@ import pytest
 from adapters.bootstrap import House
 from adapters.fhir.client import NotRetrievedError
 from adapters.ingest import polling
+from adapters.ingest.reach import begin_at, reach
 from adapters.ingest.server import Page, Source
 from tests.world import NOW
 
@@ -45,15 +46,15 @@ class Busy(Source):
 
 @pytest.fixture
 def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Busy:
-    monkeypatch.setattr(polling, "_keep", lambda _house, _server, page, _kind, _asked: len(page.resources))
-    polling.begin_at(house, BEGAN)
+    monkeypatch.setattr(polling, "_keep", lambda _house, _server, page, _kind, _seen: len(page.resources))
+    begin_at(house, BEGAN)
     return Busy()
 
 
 def a_round(house: House, server: Source) -> None:
     """As much as there is time for: five pages."""
     left = iter([False] * 4)
-    polling._poll_type(house, server, "Observation", set(), lambda: next(left, True))
+    polling._poll_type(house, server, "Observation", polling._Round(), lambda: next(left, True))
 
 
 def mark(house: House) -> datetime:
@@ -64,18 +65,18 @@ def mark(house: House) -> datetime:
 
 
 def test_rounds_that_are_too_short_for_all_go_on_where_they_were_and_come_to_an_end(house: House, busy: Busy) -> None:
-    before, asked = mark(house), polling.since(house, "Observation")
+    before, asked = mark(house), reach(house, "Observation").since
     for _ in range(80):  # 100 s of records each, and two hours and the overlap to read
         a_round(house, busy)
         assert mark(house) >= before
         if mark(house) == NOW:
             break
-        assert polling.since(house, "Observation") > asked
-        before, asked = mark(house), polling.since(house, "Observation")
+        assert reach(house, "Observation").since > asked
+        before, asked = mark(house), reach(house, "Observation").since
     assert mark(house) == NOW
     first = min(busy.reads)  # type: ignore[attr-defined]
     assert busy.reads == set(range(first, LAST))  # type: ignore[attr-defined]
-    assert polling.since(house, "Observation") == NOW - timedelta(seconds=house.settings.poll_overlap_seconds)
+    assert reach(house, "Observation").since == NOW - timedelta(seconds=house.settings.poll_overlap_seconds)
 
 
 def test_what_was_written_while_it_was_read_in_rounds_is_asked_for_again(house: House, busy: Busy) -> None:
@@ -89,7 +90,7 @@ def test_what_was_written_while_it_was_read_in_rounds_is_asked_for_again(house: 
 
 def test_a_server_that_fails_in_the_middle_leaves_the_mark_where_it_was(house: House, busy: Busy) -> None:
     a_round(house, busy)
-    asked = polling.since(house, "Observation")
+    asked = reach(house, "Observation").since
 
     class Failing(Busy):
         def pages(self, query: str, most: int = 0) -> Iterator[Page]:
@@ -97,4 +98,4 @@ def test_a_server_that_fails_in_the_middle_leaves_the_mark_where_it_was(house: H
 
     with pytest.raises(NotRetrievedError):
         a_round(house, Failing())
-    assert polling.since(house, "Observation") == asked
+    assert reach(house, "Observation").since == asked

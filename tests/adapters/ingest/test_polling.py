@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from adapters.bootstrap import House
-from adapters.ingest.polling import poll, since
+from adapters.ingest.polling import poll
+from adapters.ingest.reach import reach
 from adapters.jobs import work
 from tests.adapters.ingest.records import charts, decisions, open_tasks, references, resources
 from tests.servers import OtherServer, medplum, sekmet
@@ -65,7 +66,7 @@ def test_of_a_patient_whom_nobody_knew_the_whole_chart_comes(server: OtherServer
         server.put(one)
     with polling.store.marks(write=True) as marks:  # all that was long ago, but for one resource
         for kind in {one["resourceType"] for one in record} - {"Condition"}:
-            marks.set(f"poll/{kind}", since(polling, kind).replace(year=2037))
+            marks.set(f"poll/{kind}", reach(polling, kind).since.replace(year=2037))
     polled(polling)
     assert sorted(charts(polling, ["p1"])["p1"]) == sorted(references(record))
 
@@ -75,10 +76,10 @@ def test_a_server_that_is_away_is_asked_again_from_where_it_was(server: OtherSer
     for one in record[:4]:
         server.put(one)
     polled(polling)
-    asked_from = since(polling, "Condition")
+    asked_from = reach(polling, "Condition").since
     server.kill()
     assert polled(polling) == 0
-    assert since(polling, "Condition") == asked_from
+    assert reach(polling, "Condition").since == asked_from
     server.start()
     for one in record[4:]:
         server.put(one)

@@ -103,6 +103,26 @@ def test_a_line_without_end_is_passed_over_and_those_after_it_are_found(
     assert ids(charts([path])["a"]) == ["a"]
 
 
+@pytest.mark.parametrize("longer", [-1, 0, 1])
+def test_the_line_after_one_that_is_as_long_as_may_be_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longer: int
+) -> None:
+    monkeypatch.setattr("adapters.screen.lines.MAX_BYTES", 2000)
+    path = write(tmp_path / "all.ndjson", ["y" * (2000 + longer), person("a").resources[0]])
+    index = Index.of([path])
+    assert len(index.faults) == 1
+    ((owner, ((_, at, length),)),) = index.patients()
+    assert (owner, at + length) == ("a", path.stat().st_size)
+
+
+def test_a_file_that_is_gone_is_told_as_one_that_changed(tmp_path: Path) -> None:
+    path = write(tmp_path / "all.ndjson", [person("a").resources[0]])
+    rows, known = list(Index.of([path]).patients()), [stamp(path)]
+    path.unlink()
+    with pytest.raises(BadInputError, match="changed since"):
+        list(read([path], known, rows))
+
+
 def test_a_file_that_changed_since_is_not_read_at_old_places(tmp_path: Path) -> None:
     path = write(tmp_path / "all.ndjson", [person("a").resources[0]])
     rows, known = list(Index.of([path]).patients()), [stamp(path)]

@@ -23,7 +23,7 @@ from adapters.jobs import progress, results, work
 from adapters.jobs.working import LEASE
 from adapters.screen.crew import labour
 from adapters.screen.job import begin
-from adapters.screen.plan import plan
+from adapters.screen.plan import plan, size_of
 from adapters.screen.summary import Summary
 from pathway.errors import BadInputError, PathwayError
 from tests.adapters.screen.sources import bundles, ndjson, told
@@ -109,6 +109,16 @@ def test_the_summary_as_json(tmp_path: Path) -> None:
     assert body["patients"] == 1
     assert body["outcomes"]["candidacy"] == {"candidate": 1}
     assert body["needs"]["operator-review"] == {"patients": 1, "withTask": 0}
+    assert len(body["rules"]) == 1  # all were decided under the same
+    assert any(one.startswith("candidacy ") for one in body["rules"][0])
+
+
+def test_so_many_bytes_are_looked_through_as_were_said(tmp_path: Path, house: House) -> None:
+    files = [ndjson(tmp_path / name, [person(name[0])]) for name in ("a.ndjson", "b.jsonl", "c.NDJSON")]
+    for path in (tmp_path, *files):
+        heard: list[int] = []
+        plan(house, str(path), tell=heard.append)
+        assert sum(heard) == size_of(path) > 0
 
 
 def test_with_ingest_they_have_their_tasks_and_a_later_screening_sees_them(tmp_path: Path) -> None:
