@@ -31,17 +31,6 @@ _SERIES: Final = {
 }
 
 
-class Watch:
-    """A clock that the bench moves."""
-
-    def __init__(self, at: datetime = NOW) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        """Where it stands."""
-        return self.at
-
-
 def fill(house: House, count: int) -> None:
     """So many sleeping tasks, `EACH` to a patient, and patients who are decided on again in a year or later."""
     task = _template(house)

@@ -13,9 +13,10 @@ from typing import Final
 
 from adapters.bootstrap import House, open_house
 from adapters.settings import Settings
+from adapters.simulate.scratch import HandClock
 from bench.charts import NOW, STATE
 from bench.databases import fresh_database
-from bench.many_tasks import Watch, due, fill
+from bench.many_tasks import due, fill
 from bench.measure import shown
 from bench.report import Table
 
@@ -84,10 +85,10 @@ def _instant(number: int) -> datetime:
 
 
 @contextmanager
-def _opened(url: str, size: int, rounds: int, count: int) -> Iterator[tuple[House, Watch]]:
+def _opened(url: str, size: int, rounds: int, count: int) -> Iterator[tuple[House, HandClock]]:
     """A house with so many sleeping tasks, and with what will be due in each round."""
     settings = Settings(_env_file=None, database_url=url, rules_from="working", place_state=STATE)  # type: ignore[call-arg]
-    watch = Watch()
+    watch = HandClock(NOW)
     house = open_house(settings, watch)
     try:
         fill(house, size)

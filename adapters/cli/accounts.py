@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 import click
 
 from adapters.bootstrap import SystemClock
-from adapters.db import SqlStore, open_store, upgrade
+from adapters.cli.store import opened_store
 from adapters.db.accounts import Account
 from adapters.http.auth import passwords
-from adapters.settings import from_environment
 from pathway.errors import BadInputError
 from pathway.people import Role
 
@@ -48,7 +46,7 @@ def add(name: str, role: str, display: str | None, password_stdin: bool) -> None
     shown = (display or name).strip()
     if not 0 < len(shown) <= 60 or not shown.isprintable():
         raise BadInputError("a display name has 1 to 60 printable characters", where="--display")
-    with _store() as store:
+    with opened_store() as store:
         with store.accounts(write=False) as accounts:
             if accounts.find(name) is not None:
                 raise BadInputError("an account of this name exists", where=name, fix="Choose another name")
@@ -61,7 +59,7 @@ def add(name: str, role: str, display: str | None, password_stdin: bool) -> None
 @account.command(name="list")
 def list_() -> None:
     """List all accounts: name, role, whether they can sign in, display name."""
-    with _store() as store, store.accounts(write=False) as accounts:
+    with opened_store() as store, store.accounts(write=False) as accounts:
         for one in accounts.all():
             state = "enabled" if one.enabled else "disabled"
             click.echo(f"{one.name:<40} {one.role:<12} {state:<9} {'demo  ' if one.demo else ''}{one.display}")
@@ -71,7 +69,7 @@ def list_() -> None:
 @click.argument("name")
 def disable(name: str) -> None:
     """Keep an account from signing in, and end its sessions at once."""
-    with _store() as store, store.accounts(write=True) as accounts:
+    with opened_store() as store, store.accounts(write=True) as accounts:
         accounts.enable(name, enabled=False)
     click.echo(f"{name} is disabled and signed out")
 
@@ -80,7 +78,7 @@ def disable(name: str) -> None:
 @click.argument("name")
 def enable(name: str) -> None:
     """Let a disabled account sign in again."""
-    with _store() as store, store.accounts(write=True) as accounts:
+    with opened_store() as store, store.accounts(write=True) as accounts:
         accounts.enable(name, enabled=True)
     click.echo(f"{name} is enabled")
 
@@ -90,7 +88,7 @@ def enable(name: str) -> None:
 @_password_option
 def password(name: str, password_stdin: bool) -> None:
     """Give an account another password, and end its sessions. A demo account takes none."""
-    with _store() as store:
+    with opened_store() as store:
         with store.accounts(write=False) as accounts:
             found = accounts.find(name)
         if found is not None and found.demo:
@@ -101,17 +99,6 @@ def password(name: str, password_stdin: bool) -> None:
         with store.accounts(write=True) as accounts:
             accounts.set_password(name, kept)
     click.echo(f"{name} has a new password and is signed out")
-
-
-@contextmanager
-def _store() -> Iterator[SqlStore]:
-    url = from_environment().database_url
-    upgrade(url)
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 def _now() -> datetime:

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from adapters.bootstrap import code_tables
-from adapters.cli.table import columns
 from adapters.db.migrate import upgrade
 from adapters.db.store import open_store
 from adapters.fhir.unmapped import Census
 from adapters.settings import from_environment
+from adapters.text_columns import columns
 
 
 @click.group()

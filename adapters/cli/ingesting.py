@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from adapters.bootstrap import House, open_house
-from adapters.cli.table import columns
 from adapters.db.jobs import Job, Progress
 from adapters.ingest import bulk, export, polling, queue, subscription
 from adapters.ingest.intake import Taken
 from adapters.jobs import KINDS, progress, results, work
+from adapters.screen.plan import size_of
+from adapters.text_columns import columns
 from adapters.worker import doorbell
 from pathway.errors import BadInputError
 
@@ -48,8 +49,7 @@ def _begin(house: House, source: str, since: str, group: str) -> str:
     if since or group:
         raise BadInputError("files are loaded whole", where="pathway load", fix="Leave out --since and --group")
     path = Path(source)
-    size = sum(one.stat().st_size for one in path.rglob("*.ndjson")) if path.is_dir() else 0
-    with click.progressbar(length=size, label="looking through") as bar:
+    with click.progressbar(length=size_of(path), label="looking through") as bar:
         return bulk.begin(house, path, bar.update)
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 
 from adapters.bootstrap import SystemClock, open_house
-from adapters.db import SqlStore, open_store, upgrade
+from adapters.cli.store import opened_store
 from adapters.db.outbox import PARKED, PENDING, SENT, UNNEEDED
 from adapters.out import backend_services
 from adapters.out.posting import Drained, drain
-from adapters.settings import from_environment
 from pathway.errors import BadInputError
 
 PAGE: Final = 1000
@@ -31,7 +28,7 @@ def outbox() -> None:
 @click.option("--limit", type=click.IntRange(1, PAGE), default=100, show_default=True, help="How many rows at most.")
 def list_(state: str, limit: int) -> None:
     """The rows in a state, with why they are in it. No patient is named."""
-    with _store() as store, store.outbox(write=False) as box:
+    with opened_store() as store, store.outbox(write=False) as box:
         rows, counts = box.rows(state, limit=limit), box.counts()
     for row in rows:
         tried = f"{row.attempts} attempts, posted {row.posted_at:%Y-%m-%d %H:%M} UTC"
@@ -48,27 +45,13 @@ def requeue(keys: tuple[str, ...], every: bool) -> None:
         raise BadInputError(
             "name rows, or say --all", where="pathway outbox requeue", fix="`pathway outbox list` names them"
         )
-    now, done = SystemClock().now(), 0
-    with _store() as store, store.outbox(write=True) as box:
+    now = SystemClock().now()
+    with opened_store() as store, store.outbox(write=True) as box:
         for key in keys:
             if not box.requeue(key, now):
                 raise BadInputError("no parked row has this key", where=key, fix="`pathway outbox list` names them")
-            done += 1
-        while every and (rows := box.rows(PARKED, limit=PAGE)):
-            done += sum(box.requeue(row.key, now) for row in rows)
+        done = box.requeue_all(now) if every else len(keys)
     click.echo(f"{done} rows are tried again")
-
-
-@contextmanager
-def _store() -> Iterator[SqlStore]:
-    """The database that the settings name, brought up to date."""
-    url = from_environment().database_url
-    upgrade(url)
-    store = open_store(url)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @outbox.command("drain")

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from adapters.cli.table import columns
 from adapters.settings import from_environment
+from adapters.text_columns import columns
 from pathway import casebook, casecoverage, casefiles
 from pathway.casecoverage import Coverage, SetSeen
 from pathway.forms import Stratum

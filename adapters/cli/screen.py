@@ -20,7 +20,7 @@ from adapters.jobs import Progress, progress, results
 from adapters.screen import lists
 from adapters.screen.crew import labour
 from adapters.screen.job import begin
-from adapters.screen.plan import CHUNK, Plan, plan
+from adapters.screen.plan import CHUNK, Plan, plan, size_of
 from adapters.screen.summary import Summary
 from pathway.errors import BadInputError
 
@@ -95,14 +95,8 @@ def _job(house: House, source: str | None, resume: str | None, as_of: str | None
 
 
 def _planned(house: House, source: str, chunk: int) -> Plan:
-    size = _bytes_of(Path(source))
-    with click.progressbar(length=size, label="Looking", file=sys.stderr) as bar:
+    with click.progressbar(length=size_of(Path(source)), label="Looking", file=sys.stderr) as bar:
         return plan(house, source, chunk, bar.update)
-
-
-def _bytes_of(path: Path) -> int:
-    found = path.rglob("*.ndjson") if path.is_dir() else [path] if path.is_file() else []
-    return sum(one.stat().st_size for one in found)
 
 
 def _carried_out(house: House, job: str, workers: int) -> Progress:

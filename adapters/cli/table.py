@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
@@ -44,14 +44,6 @@ def _of(body: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
 def table(body: Mapping[str, Any]) -> str:
     """The whole answer for one patient: verdicts with reasons, what is missing, what comes next, what was set aside."""
     return "\n".join(_lines(body))
-
-
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows as lines with the cells below each other: the first column to the left, numbers to the right."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        yield "  ".join((first.ljust(widths[0]), *cells))
 
 
 def _lines(body: Mapping[str, Any]) -> Iterator[str]:

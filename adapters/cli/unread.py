@@ -7,8 +7,8 @@ import getpass
 import click
 
 from adapters.bootstrap import open_house
-from adapters.cli.table import columns
 from adapters.ingest import unread as desk
+from adapters.text_columns import columns
 from pathway.errors import BadInputError
 
 

@@ -12,7 +12,6 @@ that was sent.
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -27,6 +26,7 @@ from adapters.fhir import strict_json
 from adapters.http.contract import HTML, operation
 from adapters.http.guard import request_id
 from adapters.http.metrics import metrics
+from adapters.places import places_of
 from pathway.errors import (
     BadInputError,
     ChartMovedError,
@@ -182,6 +182,4 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _log(event: str, error: BaseException) -> None:
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-6:]]
-    _LOG.error(event, request_id=request_id(), error=type(error).__name__, places=places)
+    _LOG.error(event, request_id=request_id(), error=type(error).__name__, places=places_of(error))

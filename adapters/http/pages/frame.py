@@ -28,6 +28,7 @@ _DID: Final = {
     "acknowledge": "acknowledged it", "complete": "ended it", "decline": "declined it", "comment": "wrote",
     "reopen": "opened it again", "ask": "asked for it", "close": "settled it", "withdraw": "withdrew it",
     "start": "began it", "return": "brought it back", "escalate": "escalated it", "expire": "ended it",
+    "merge": "moved it",
 }  # fmt: skip
 blueprint = auth.protect(Blueprint("pages", __name__, root_path=str(FOLDER), template_folder="templates"))
 
@@ -76,7 +77,7 @@ def _shared() -> dict[str, Any]:
         "zone_name": house().settings.time_zone,
         "doors": _doors(),
         "drafts": _drafts(),
-        "unsent": _unsent(),
+        "unsent": _unsent,
         "most_unsent": MANY,
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +10,9 @@ import pytest
 from adapters.bootstrap import House
 from pathway.tasks import Task
 from tests.adapters.http.builders import candidate, emergency
-from tests.adapters.http.conftest import NOW, StandingClock
+from tests.adapters.http.conftest import NOW, MakeHouse, StandingClock
 from tests.adapters.http.desks import Desk, Reader, bands, ids
+from tests.world import person
 
 pytestmark = pytest.mark.e2e  # pages of a whole house
 
@@ -98,6 +99,53 @@ def test_what_is_put_off_stands_with_the_deferred_until_its_day_and_comes_back_b
         if band != "deferred"
     )
     assert "The clock brought it back" in desk.read(f"/tasks/{one.id}").text
+
+
+@pytest.mark.parametrize(
+    ("act", "fields"),
+    [
+        ("attempt", {"channel": "phone", "reached": "no-answer", "again": "9999-12-31"}),
+        ("snooze", {"until": "0001-01-01", "text": "on holiday"}),
+    ],
+)
+def test_a_day_at_an_end_of_the_calendar_is_refused_and_no_fault_of_ours(
+    make_house: MakeHouse, act: str, fields: dict[str, str]
+) -> None:
+    house = make_house(time_zone="Europe/Berlin")  # east of UTC the first day begins before there are dates
+    desk = Desk(house, "coordinator")
+    assert desk.client.post("/fhir", json=candidate("p-2", NOW).bundle()).status_code == 200
+    refused = desk.act(task(house).id, act, **fields)
+    assert refused.status_code == 409
+    assert "Not done. There is no such day here. Choose a day that is near." in told(refused)
+
+
+def days(page: Reader, field: str) -> tuple[str | None, str | None]:
+    """The first and the last day that a field of a date offers."""
+    (found,) = [i for i in page.all("input") if i.get("name") == field and (i.get("id") or "").startswith(f"{field}-")]
+    return found.get("min"), found.get("max")
+
+
+def test_a_form_offers_the_days_that_the_act_takes_in_the_facilitys_zone(make_house: MakeHouse) -> None:
+    house = at(make_house(time_zone="Europe/Berlin"), hours=11, minutes=30)  # past midnight there
+    desk = Desk(house, "coordinator")
+    assert desk.client.post("/fhir", json=candidate("p-2", NOW).bundle()).status_code == 200
+    one = task(house)
+    for page in (desk.read(f"/tasks/{one.id}"), desk.read(f"/tasks/{one.id}?open={one.id}", part=True)):
+        assert days(page, "again")[0] == "2026-11-23"
+        assert days(page, "until")[0] == "2026-11-24"
+    (_, again), (_, until) = days(page, "again"), days(page, "until")
+    assert again is not None
+    assert until is not None
+    for version, (act, field, last, fields) in enumerate(
+        [
+            ("attempt", "again", again, {"channel": "phone", "reached": "no-answer"}),
+            ("snooze", "until", until, {"text": "on holiday"}),
+        ],
+        start=1,
+    ):
+        after = (date.fromisoformat(last) + timedelta(days=1)).isoformat()
+        assert desk.act(one.id, act, version, **fields, **{field: after}).status_code == 409
+        assert desk.act(one.id, act, version, **fields, **{field: last}).status_code == 303
 
 
 def test_a_task_is_given_to_a_colleague_and_taken_back_with_a_reason(house: House, desk: Desk) -> None:
@@ -195,6 +243,17 @@ def test_care_ends_with_an_honest_outcome_and_goes_on_again(house: House, desk: 
         assert {ledger.find_task(one.id).outcome for one in before} == {"hospice"}
     assert care(desk, "resume", text="a mistake").status_code == 303
     assert "Goes on." in desk.read("/patients/p-2").text
+
+
+def test_an_episode_whose_care_may_end_has_the_day_of_the_facility(make_house: MakeHouse) -> None:
+    house = make_house(time_zone="Europe/Berlin")
+    desk = Desk(house, "coordinator")
+    record = person("p-2").fracture("L1", 30 + 14 / 24)  # midnight of 23 October in Berlin, in summer time
+    assert desk.client.post("/fhir", json=record.bundle()).status_code == 200
+    page = desk.read("/patients/p-2").text
+    assert "Fracture L1, since 2026-10-23" in page
+    assert "Fracture L1, 2026-10-23" in page
+    assert "2026-10-22" not in page
 
 
 def test_the_end_of_care_leaves_the_emergency_open(house: House, desk: Desk) -> None:

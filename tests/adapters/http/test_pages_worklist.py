@@ -170,6 +170,22 @@ def test_the_whole_list_takes_a_fixed_number_of_queries(house: House, send: Send
     assert queries() == few
 
 
+def test_a_row_asks_for_nothing_that_it_does_not_show(house: House, desk: Desk) -> None:
+    seen: list[str] = []
+    event.listen(house.store._engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
+
+    def asked(address: str, *, part: bool) -> tuple[bool, bool]:
+        """Whether what was not sent was looked up, and whom a task can be given to."""
+        seen.clear()
+        desk.read(address, part=part)
+        return any("FROM outbox" in one for one in seen), any("ORDER BY account.name" in one for one in seen)
+
+    id = ids(desk.read("/worklist?patient=p-2"))[0]
+    assert asked(f"/tasks/{id}", part=False) == (True, True)
+    assert asked(f"/tasks/{id}?open={id}", part=True) == (False, True)
+    assert asked(f"/tasks/{id}", part=True) == (False, False)
+
+
 def test_why_a_task_exists_is_shown_with_rule_facts_gaps_sources_and_decision(desk: Desk) -> None:
     (id,) = [one for one in ids(desk.read("/worklist?patient=p-3")) if "MRI" in desk.read(f"/tasks/{one}").text]
     page = desk.read(f"/tasks/{id}")

@@ -7,9 +7,9 @@ from typing import Final
 
 from flask import Response, render_template
 
-from adapters.cli.sweep import rendered
+from adapters.cohort_report import rendered
 from adapters.http.auth import MAY, Area, needs
-from adapters.http.pages.frame import blueprint
+from adapters.http.pages.frame import blueprint, zone
 from adapters.http.rooms import house
 
 MOST: Final = 200
@@ -30,6 +30,6 @@ def cohort() -> str:
 @needs(*MAY[Area.COHORT])
 def cohort_csv() -> Response:
     """The whole report, line by line as it is read."""
-    answer = Response(rendered(house().service.cohort(), "csv"), mimetype="text/csv")
+    answer = Response(rendered(house().service.cohort(), "csv", zone()), mimetype="text/csv")
     answer.headers["Content-Disposition"] = 'attachment; filename="cohort.csv"'
     return answer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -43,14 +42,6 @@ def page_of(outbox: Outbox, after: str) -> Page:
     found, counts = outbox.rows(PARKED, after, PAGE + 1), outbox.counts()
     more = found[PAGE - 1].key if len(found) > PAGE else ""
     return Page(tuple(map(_unsent, found[:PAGE])), counts.get(PARKED, 0), counts.get(PENDING, 0), more)
-
-
-def parked_keys(outbox: Outbox) -> Iterator[str]:
-    """The keys of everything that was laid aside."""
-    after = ""
-    while found := outbox.rows(PARKED, after, PAGE):
-        yield from (row.key for row in found)
-        after = found[-1].key
 
 
 def _unsent(row: OutboxRow) -> Unsent:

@@ -7,7 +7,7 @@ from werkzeug import Response
 
 from adapters.http.auth import MAY, Area, needs
 from adapters.http.pages.frame import blueprint
-from adapters.http.pages.outbox.model import page_of, parked_keys
+from adapters.http.pages.outbox.model import page_of
 from adapters.http.rooms import house
 from adapters.worker import doorbell
 
@@ -26,9 +26,11 @@ def outbox() -> str:
 @needs(*MAY[Area.OUTBOX])
 def requeue() -> Response:
     """Let one row, or all, be tried again. What is on its way already stays so."""
-    key = request.form.get("key", "")
+    key, now = request.form.get("key", ""), house().clock.now()
     with house().store.outbox(write=True) as found:
-        for one in [key] if key else list(parked_keys(found)):
-            found.requeue(one, house().clock.now())
+        if key:
+            found.requeue(key, now)
+        else:
+            found.requeue_all(now)
     doorbell.ring("drain")
     return redirect(url_for("pages.outbox", done="requeue"), 303)  # type: ignore[return-value]

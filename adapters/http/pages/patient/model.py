@@ -120,7 +120,7 @@ def patient_page(
         open=tuple(row for row in rows if not row.task.ended),
         ended=tuple(sorted((r for r in rows if r.task.ended), key=lambda r: r.task.modified_at, reverse=True)),
         episodes=tuple(sorted(ledger.episodes(key), key=lambda e: (e.onset_at, e.id))),
-        decisions=decisions, decision=decision, care=cares_of(ledger, key),
+        decisions=decisions, decision=decision, care=cares_of(ledger, key, zone),
     )  # fmt: skip
 
 

@@ -63,8 +63,14 @@ def refusal(error: PathwayError) -> str:
 
 
 def _instant(day: str, attempt: bool) -> datetime:
-    """When a day of the facility begins, on which a task comes back; or ends, by which the patient is tried again."""
-    return (end_of_day if attempt else start_of_day)(date.fromisoformat(day), zone())
+    """When a day of the facility begins, on which a task comes back; or ends, by which the patient is tried again.
+
+    OutOfTurnError for a day of which that cannot be said.
+    """
+    try:
+        return (end_of_day if attempt else start_of_day)(date.fromisoformat(day), zone())
+    except OverflowError:  # the first and the last day that a date can be, whose midnights lie beyond
+        raise OutOfTurnError("there is no such day here", fix="Choose a day that is near") from None
 
 
 def _colleague(name: str) -> Person | None:

@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 from adapters.http.pages.evidence import Why, why
 from adapters.http.pages.worklist.bands import BANDS, band_of
+from adapters.http.pages.worklist.days import Days, next_try, put_off
 from adapters.http.pages.worklist.filters import PRIORITIES, Filters
 from adapters.http.pages.worklist.rows import Row, holds, rows_of
 from pathway.chart import patient_id
+from pathway.clockwork import Pace
 from pathway.history import TaskEvent
 from pathway.lifecycle import OPEN
 from pathway.people import Person
@@ -95,14 +97,23 @@ _OPEN: Final = (*OPEN, "draft", "received")
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """One task with everything behind it: its row, why it exists, what happened to it."""
+    """One task with everything behind it: its row, why it exists, what happened to it.
+
+    `again` are the days for which a next try can be planned, `until` those to which it can be put off; None if no day.
+    """
 
     row: Row
     why: Why
     events: tuple[TaskEvent, ...]
+    again: Days | None
+    until: Days | None
 
 
-def full(ledger: Ledger, book: RuleBook, task: Task, reader: Person, now: datetime, zone: ZoneInfo) -> Full:
+def full(ledger: Ledger, book: RuleBook, task: Task, reader: Person, now: datetime, zone: ZoneInfo, pace: Pace) -> Full:
     """A task in full."""
     (row,) = rows_of(ledger, [task], reader, now, zone)
-    return Full(row, why(ledger, book, task), ledger.task_events(task.key))
+    furthest = now + pace.furthest(task)
+    return Full(
+        row, why(ledger, book, task), ledger.task_events(task.key), again=next_try(now, furthest, zone),
+        until=put_off(now, furthest, zone),
+    )  # fmt: skip

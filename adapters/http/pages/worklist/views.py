@@ -99,12 +99,14 @@ def _part(id: str, act: Act, filters: Filters, refused: str) -> Response:
 
 def _row(it: Full, filters: Filters, *, unfold: bool, refused: str = "") -> str:
     return render_template(
-        "_row.html", row=it.row, it=it if unfold else None, filters=filters, refused=refused, **choices()
-    )
+        "_row.html", row=it.row, it=it if unfold else None, filters=filters, refused=refused,
+        **(choices() if unfold else {}),
+    )  # fmt: skip
 
 
 def _full(ledger: Ledger, id: str) -> Full:
-    return full(ledger, house().book, ledger.find_task(id), reader(), house().clock.now(), zone())
+    own = house()
+    return full(ledger, own.book, ledger.find_task(id), reader(), own.clock.now(), zone(), own.service.pace)
 
 
 def _said(ledger: Ledger) -> str:
