@@ -1,11 +1,11 @@
-"""What every table is made of: instants, text, the naming of constraints, and references checked at COMMIT."""
+"""What every table is made of: instants, text, names of constraints, partial indexes, references checked at COMMIT."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import DateTime, Dialect, ForeignKey, MetaData, String, TypeDecorator
+from sqlalchemy import DateTime, Dialect, ForeignKey, MetaData, String, TypeDecorator, text
 from sqlalchemy.types import TypeEngine
 
 
@@ -64,3 +64,8 @@ metadata: Final = MetaData(
 def refers(target: str) -> ForeignKey:
     """A reference that must hold when the transaction commits."""
     return ForeignKey(target, deferrable=True, initially="DEFERRED")
+
+
+def where(sql: str) -> dict[str, Any]:
+    """The options that keep an index to the rows for which a condition holds, which both databases read alike."""
+    return {f"{dialect}_where": text(sql) for dialect in ("sqlite", "postgresql")}

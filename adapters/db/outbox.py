@@ -149,9 +149,11 @@ class Outbox(Rows):
 
     def requeue(self, key: str, at: datetime) -> bool:
         """Try a parked row again; False if it is not parked."""
-        again = {"state": PENDING, "attempts": 0, "not_before": at}
-        parked = update(tables.outbox).where(_ROW.key == key, _ROW.state == PARKED)
-        return self._connection.execute(parked.values(**again)).rowcount == 1
+        return self._requeued(at, _ROW.key == key) == 1
+
+    def requeue_all(self, at: datetime) -> int:
+        """Try every parked row again; says how many."""
+        return self._requeued(at)
 
     def rows(self, state: str = PARKED, after: str = "", limit: int = 100) -> tuple[OutboxRow, ...]:
         """The rows in a state, by key; `after` is the last key of the page before."""
@@ -206,6 +208,10 @@ class Outbox(Rows):
             return False, None
         first = update(tables.breaker).where(_BREAKER.name == channel, _BREAKER.open_until == pause)
         return self._connection.execute(first.values(open_until=until)).rowcount == 1, until
+
+    def _requeued(self, at: datetime, *which: ColumnElement[bool]) -> int:
+        parked = update(tables.outbox).where(_ROW.state == PARKED, *which)
+        return self._connection.execute(parked.values(state=PENDING, attempts=0, not_before=at)).rowcount
 
     def _change(self, row: Claimed, answered: Mapping[str, Any], anew: Mapping[str, Any], **values: Any) -> bool:
         """Change a row that is leased to us; False if it no longer is.

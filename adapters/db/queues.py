@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import JSON, Column, Index, Integer, Table, text
+from sqlalchemy import JSON, Column, Index, Integer, Table
 
-from adapters.db.columns import Instant, Text, metadata, refers
+from adapters.db.columns import Instant, Text, metadata, refers, where
 
 # One row for each thing that has to leave the house. The row says that it must go, and what was last sent; what is
 # sent is read from its source when it goes, so nothing old is ever sent after something new.
@@ -35,8 +35,7 @@ Index(
     outbox.c.channel,
     outbox.c.not_before,
     outbox.c.key,
-    sqlite_where=text("state = 'pending'"),
-    postgresql_where=text("state = 'pending'"),
+    **where("state = 'pending'"),
 )
 Index(None, outbox.c.patient)
 Index(None, outbox.c.state, outbox.c.key)
@@ -94,15 +93,13 @@ Index(
     "ix_job_part_pending",
     job_part.c.job,
     job_part.c.number,
-    sqlite_where=text("state = 'pending'"),
-    postgresql_where=text("state = 'pending'"),
+    **where("state = 'pending'"),
 )
 Index(
     "ix_job_part_parked",
     job_part.c.job,
     job_part.c.number,
-    sqlite_where=text("state = 'parked'"),
-    postgresql_where=text("state = 'parked'"),
+    **where("state = 'parked'"),
 )
 
 # What came and could not be read: a list that a person works through.
@@ -130,8 +127,7 @@ Index(
     "ix_unread_open",
     unread.c.reference,
     unread.c.source,
-    sqlite_where=text("state = 'open'"),
-    postgresql_where=text("state = 'open'"),
+    **where("state = 'open'"),
 )
 
 # One person under two keys: what the first had goes on under the second.

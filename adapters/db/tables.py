@@ -27,7 +27,7 @@ from sqlalchemy import (
 from adapters.db.columns import Instant as Instant
 from adapters.db.columns import Text as Text
 from adapters.db.columns import metadata as metadata
-from adapters.db.columns import refers
+from adapters.db.columns import refers, where
 from adapters.db.queues import breaker as breaker
 from adapters.db.queues import job as job
 from adapters.db.queues import job_part as job_part
@@ -68,14 +68,12 @@ Index(
     "ix_patient_head_recheck_at",
     patient_head.c.recheck_at,
     patient_head.c.patient,
-    sqlite_where=text("recheck_at IS NOT NULL"),
-    postgresql_where=text("recheck_at IS NOT NULL"),
+    **where("recheck_at IS NOT NULL"),
 )
 Index(
     "ix_patient_head_lagging",
     patient_head.c.patient,
-    sqlite_where=text("decided_version < chart_version"),
-    postgresql_where=text("decided_version < chart_version"),
+    **where("decided_version < chart_version"),
 )
 
 resource_version: Final = Table(
@@ -135,15 +133,13 @@ Index(
     "ix_task_wake_at",
     task.c.wake_at,
     task.c.key,
-    sqlite_where=text("wake_at IS NOT NULL"),
-    postgresql_where=text("wake_at IS NOT NULL"),
+    **where("wake_at IS NOT NULL"),
 )
 Index(  # so that an emergency never waits behind what a long pause left to do
     "ix_task_wake_emergency",
     task.c.wake_at,
     task.c.key,
-    sqlite_where=text("wake_at IS NOT NULL AND emergency"),
-    postgresql_where=text("wake_at IS NOT NULL AND emergency"),
+    **where("wake_at IS NOT NULL AND emergency"),
 )
 
 # No reference to patient_head: a hook decides about patients whose chart is not stored.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from adapters.bootstrap import House
 from adapters.db.errors import StoreUnavailableError
 from adapters.db.jobs import Job, Part
 from adapters.jobs.kinds import KINDS, OVER, Done, NotYetError, Stop, TimeOverError
+from adapters.places import places_of
 from pathway.errors import BadInputError, PathwayError
 
 LEASE: Final = timedelta(seconds=60)
@@ -63,10 +63,9 @@ def _carry_out(house: House, job: Job, part: Part, stop: Stop) -> None:
     except PathwayError as fault:
         return _failed(house, part, fault.sentence())
     except Exception as fault:  # its text may hold a value: kind and places only
-        frames = traceback.extract_tb(fault.__traceback__)[-6:]
-        places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
-        _LOG.error("job-part-failed", job=job.id, part=part.number, error=type(fault).__name__, places=places)
-        return _failed(house, part, f"a fault of ours ({type(fault).__name__})")
+        kind, places = type(fault).__name__, places_of(fault)
+        _LOG.error("job-part-failed", job=job.id, part=part.number, error=kind, places=places)
+        return _failed(house, part, f"a fault of ours ({kind})")
     made = came if isinstance(came, Done) else Done(came)
     with house.store.jobs(write=True) as jobs:
         ours = jobs.finish(part, made.result, made.more, house.clock.now(), made.size)

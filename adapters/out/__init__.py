@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from pathway.keeping import FHIR
 
 if TYPE_CHECKING:
     from adapters.bootstrap import House
     from adapters.out.posting import Sender
     from adapters.settings import Settings
-
-FHIR: Final = "fhir"
 
 
 def channels(settings: Settings) -> frozenset[str]:

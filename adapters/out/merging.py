@@ -41,6 +41,8 @@ LISTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """By type, the lists that others add to."""
 ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error", "revoked"})
+SERVER: Final = frozenset({"versionId", "lastUpdated"})
+"""Of a resource's meta, what the server says of its version."""
 
 
 def merged(ours: Json, there: Json, traces: Sequence[Trace]) -> Json:
@@ -51,7 +53,7 @@ def merged(ours: Json, there: Json, traces: Sequence[Trace]) -> Json:
     result = {key: value for key, value in there.items() if key not in taken}
     result |= {key: value for key, value in ours.items() if key not in LISTS[kind] and key not in shared}
     result["id"] = there["id"]
-    result["meta"] = {key: value for key, value in there.get("meta", {}).items() if key not in _SERVER}
+    result["meta"] = {key: value for key, value in there.get("meta", {}).items() if key not in SERVER}
     for key in sorted(LISTS[kind]):
         result[key] = _both(key, ours.get(key, ()), there.get(key, ()))
     for group in SHARED[kind]:
@@ -79,9 +81,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str) and one != other:
         return (at := _instant(one)) is not None and at == _instant(other)
     return one == other
-
-
-_SERVER: Final = frozenset({"versionId", "lastUpdated"})
 
 
 def _shared(group: tuple[str, ...], ours: Json, there: Json, traces: Sequence[Trace]) -> Json:

@@ -13,12 +13,12 @@ from adapters.fhir import from_plan
 from adapters.fhir.terminology import BASE
 from adapters.out.posting import Claimed, TryLater
 from pathway.errors import NotFoundError
+from pathway.keeping import FHIR
 from pathway.tasks import Task
 
 Json = dict[str, Any]
 SOON: Final = timedelta(seconds=5)
 """How long a care plan waits for its tasks before it looks again."""
-CHANNEL: Final = "fhir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ def piece_of(house: House, row: Claimed) -> Piece:
         patient = ledger.survivor(row.patient)
         episode = next((one for one in ledger.episodes(patient) if one.id == own), None)
         tasks = [one for one in ledger.tasks(patient) if one.episode == own]
-        said = ledger.care_words(patient)
         said = ledger.care_words(patient)
     if episode is None:
         raise NotFoundError("there is no such episode", where=row.key)
@@ -90,7 +89,7 @@ def _ids_there(house: House, tasks: Sequence[Task]) -> dict[str, str]:
         now = house.clock.now()
         with house.store.write() as ledger:
             for key in unposted:
-                ledger.post(key, CHANNEL, keys[key].patient, now)
+                ledger.post(key, FHIR, keys[key].patient, now)
     if unposted or any(state == PENDING and not remote for state, remote in known.values()):
         raise TryLater("its tasks are not there yet", after=SOON, server=False, counts=False)
     return {key: remote for key, (_, remote) in known.items() if remote}

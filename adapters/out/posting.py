@@ -19,6 +19,7 @@ import structlog
 from adapters.bootstrap import House
 from adapters.db.outbox import Claimed as Claimed
 from adapters.out.breaker import longest, pause
+from adapters.places import places_of
 from pathway.errors import PathwayError
 
 SEND: Final = timedelta(seconds=8)
@@ -131,9 +132,10 @@ def _next(house: House, channel: str, sender: Sender) -> Drained | None:
         return _put_off(house, row, error)
     except PathwayError as error:  # Refused, or something that it is about is not there
         return _parked(house, row, error)
-    except Exception as error:  # its text may hold a value
-        _LOG.error("outbox-failed", key=row.key, channel=channel, error=type(error).__name__)
-        return _put_off(house, row, TryLater(_UNEXPECTED, why=type(error).__name__, server=False))
+    except Exception as error:  # its text may hold a value: kind and places only
+        kind = type(error).__name__
+        _LOG.error("outbox-failed", key=row.key, channel=channel, error=kind, places=places_of(error))
+        return _put_off(house, row, TryLater(_UNEXPECTED, why=kind, server=False))
     return _settled(house, row, sent)
 
 

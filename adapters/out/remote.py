@@ -21,7 +21,7 @@ from adapters.fhir import strict_json
 from adapters.fhir.client import MAX_BYTES, placed
 from adapters.out.bounded import never_reached
 from adapters.out.posting import Refused, TryLater
-from adapters.out.webhook import retry_after
+from adapters.out.retry_after import retry_after
 from pathway.errors import BadInputError
 
 Json = dict[str, Any]

@@ -11,7 +11,6 @@ import hmac
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import requests
@@ -21,6 +20,7 @@ from adapters.bootstrap import House
 from adapters.out import bounded
 from adapters.out.alerts import Alert, alert_of
 from adapters.out.posting import SEND, Claimed, Refused, Sent, TryLater
+from adapters.out.retry_after import retry_after
 from pathway import __version__
 from pathway.canonical import canonical, instant
 
@@ -93,13 +93,3 @@ def body_of(alert: Alert, at: datetime) -> bytes:
 def signature(secret: bytes, body: bytes) -> str:
     """The header that proves who sent these bytes."""
     return f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}"
-
-
-def retry_after(text: str, now: datetime) -> timedelta | None:
-    """The pause that a Retry-After asks for, in seconds or as a date (RFC 9110); None where it asks for none."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
-        return timedelta(seconds=int(text))
-    try:
-        return max(timedelta(0), parsedate_to_datetime(text) - now)
-    except (ValueError, TypeError):
-        return None

@@ -17,11 +17,12 @@ import structlog
 from adapters.bootstrap import House
 from adapters.fhir.client import normalised
 from adapters.out import backend_services, bounded
-from adapters.out.merging import ENDED, is_trace_of, merged, same, trace
+from adapters.out.merging import ENDED, SERVER, is_trace_of, merged, same, trace
 from adapters.out.plans import Piece, piece_of
 from adapters.out.posting import SEND, Claimed, Refused, Sent, TryLater
 from adapters.out.provenance import TAG, provenance
 from adapters.out.remote import Answer, Remote, version_of
+from pathway.chart import source_of
 
 Json = dict[str, Any]
 TRIES: Final = 3
@@ -52,7 +53,7 @@ class FhirWriter:
 
     def send(self, row: Claimed) -> Sent:
         """Bring one resource at the server up to date, with its Provenance. A patient of another source stays here."""
-        if row.patient.partition("|")[0] != self.source:
+        if source_of(row.patient) != self.source:
             return Sent(asked=False)
         piece = piece_of(self.house, row)
         deadline = time.monotonic() + SEND.total_seconds()
@@ -225,5 +226,5 @@ class _Writing:
 
 def _without(there: Json) -> Json:
     """A resource as we would write it: without what the server says of its version."""
-    meta = {key: value for key, value in there.get("meta", {}).items() if key not in ("versionId", "lastUpdated")}
+    meta = {key: value for key, value in there.get("meta", {}).items() if key not in SERVER}
     return {key: value for key, value in there.items() if key != "meta"} | ({"meta": meta} if meta else {})

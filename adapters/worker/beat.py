@@ -53,7 +53,7 @@ class Beat:
         while not self.stopped.wait(PAUSE_SECONDS):
             try:
                 self.once()
-                if self.house.clock.now() - began > UNANSWERED and self.is_unanswered():
+                if abs(self.house.clock.now() - began) > UNANSWERED and self.is_unanswered():
                     self.do_it_ourselves()
             except PathwayError as error:  # the database is away; it is asked again in a moment
                 self._tell(error)
@@ -75,10 +75,10 @@ class Beat:
         return due
 
     def is_unanswered(self) -> bool:
-        """Whether the last sweep that came to its end is too old."""
+        """Whether the last sweep that came to its end is too old, or its mark lies ahead: a clock was wrong then."""
         with self.house.store.marks(write=False) as marks:
             mark = marks.mark(tasks.SWEPT)
-        return mark is None or self.house.clock.now() - mark.at > UNANSWERED
+        return mark is None or abs(self.house.clock.now() - mark.at) > UNANSWERED
 
     def do_it_ourselves(self) -> None:
         """Sweep and send once, here; let the long rounds be done beside it."""

@@ -7,13 +7,13 @@ left is found by the next one, so that a worker that is told to stop is never fa
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 
 from adapters.bootstrap import House
+from adapters.places import places_of
 from pathway.errors import PathwayError
 
 Stop = Callable[[], bool]
@@ -84,9 +84,7 @@ def run(house: House, name: str, stopped: Stop = lambda: False) -> int:
         _LOG.warning("round-failed", round=name, error=type(error).__name__, what=error.what)
         return 0
     except Exception as error:  # its text may hold a value: kind and places only
-        frames = traceback.extract_tb(error.__traceback__)[-6:]
-        places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
-        _LOG.error("failed", round=name, error=type(error).__name__, places=places)
+        _LOG.error("failed", round=name, error=type(error).__name__, places=places_of(error))
         return 0
     level = _LOG.info if done else _LOG.debug
     level("round", round=name, done=done, ms=round((time.monotonic() - began) * 1000))

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
 
 from adapters.bootstrap import House
 from adapters.cli import main
-from adapters.cli.sweep import rendered
+from adapters.cohort_report import rendered
 from adapters.demo.record import Record
 from pathway.cohort import Line
 from pathway.tasks import Task
@@ -22,6 +24,7 @@ from tests.world import NOW, FixedClock, candidate, ingest, make_house, settled
 
 pytestmark = pytest.mark.e2e
 TODAY = NOW.date()
+HERE = ZoneInfo("UTC")
 
 
 @pytest.fixture
@@ -114,13 +117,20 @@ def a_line() -> Line:
 
 
 def test_the_report_is_text_a_safe_spreadsheet_and_lines_of_json() -> None:
-    text = b"".join(rendered([a_line()], "text")).decode()
+    text = b"".join(rendered([a_line()], "text", HERE)).decode()
     assert "procedure L1 of 2026-11-22: =cmd()" in text
     assert "1 lines, 1 patients, 1 gaps in osteoporosis care" in text
-    rows = list(csv.DictReader(io.StringIO(b"".join(rendered([a_line()], "csv")).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(rendered([a_line()], "csv", HERE)).decode())))
     assert [(row["levels"], row["title"]) for row in rows] == [("L1", "'=cmd()")]
-    (line,) = b"".join(rendered([a_line()], "ndjson")).splitlines()
+    (line,) = b"".join(rendered([a_line()], "ndjson", HERE)).splitlines()
     assert json.loads(line)["bone_health"] is True
+
+
+def test_the_text_has_the_days_of_the_facility_and_what_programs_read_has_utc() -> None:
+    midnight = replace(a_line(), since=datetime(2026, 10, 22, 22, 0, tzinfo=UTC))
+    berlin = ZoneInfo("Europe/Berlin")
+    assert b"procedure L1 of 2026-10-23:" in b"".join(rendered([midnight], "text", berlin))
+    assert b"2026-10-22T22:00:00Z" in b"".join(rendered([midnight], "ndjson", berlin))
 
 
 def test_the_command_says_what_to_set_and_a_sweep_says_what_it_did(

@@ -15,7 +15,7 @@ from adapters.bootstrap import House
 from adapters.cli import main
 from adapters.demo.patients import demo_patients
 from adapters.settings import Settings
-from adapters.simulate import happenings
+from adapters.simulate import happenings, scratch
 from adapters.simulate.course import course
 from adapters.simulate.run import Arrival, Deed
 from pathway.errors import BadInputError, NotFoundError
@@ -92,6 +92,13 @@ def test_nothing_leaves_a_simulation() -> None:
     loud = Settings(fhir_write_base="https://ehr.example/fhir")
     told = lines_of(loud, until=datetime(2026, 12, 9, tzinfo=UTC))  # a socket would be an error under pytest-socket
     assert any("Leak check" in line for line in told)
+
+
+def test_every_setting_that_lets_something_out_is_empty_there() -> None:
+    outward = {name: f"https://{name}.example" for name in scratch._OUTWARD}
+    assert outward.keys() <= Settings.model_fields.keys()
+    with scratch.scratch(Settings().model_copy(update=outward), NOW) as (house, _):
+        assert {getattr(house.settings, name) for name in outward} == {""}
 
 
 def test_an_unknown_patient_is_said(house: House) -> None:

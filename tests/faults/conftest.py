@@ -20,6 +20,7 @@ from werkzeug.test import TestResponse
 from adapters.bootstrap import House
 from adapters.http.app import create_app
 from tests.adapters.ingesting import Part, parts
+from tests.faults.writing import KINDS, Desk, Office, office
 from tests.world import FixedClock, log_as_it_was, make_house, silence_logs
 
 
@@ -142,3 +143,18 @@ def open_service(tmp_path: Path) -> Iterator[Callable[[str], tuple[House, Flask]
     yield open_on
     for house in houses:
         house.close()
+
+
+@pytest.fixture(params=KINDS, scope="module")
+def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """An office in front of each server, kept for a module."""
+    with office(request.param, tmp_path_factory.mktemp("office")) as one:
+        yield one
+
+
+@pytest.fixture
+def desk(rooms: Office) -> Iterator[Desk]:
+    """A new patient, at a server that answers as it should afterwards."""
+    one = rooms.desk()
+    yield one
+    rooms.proxy.clear()

@@ -62,8 +62,8 @@ class Flow:
         until = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        assert not any(thread.is_alive() for thread in self._threads), f"{len(self.queue)} deliveries never taken"
         assert self.strange == [], self.strange[:3]
+        assert not any(thread.is_alive() for thread in self._threads), f"{len(self.queue)} deliveries never taken"
 
     def _send_all(self) -> None:
         with requests.Session() as session:
@@ -71,7 +71,7 @@ class Flow:
             while True:
                 self._gate.acquire()
                 while (part := self._next()) is None:
-                    if not self.queue:
+                    if self.strange or not self.queue:  # of whom one was refused, the rest will never be free
                         return
                     time.sleep(0.01)
                 self._send(session, part)

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.faults.proxy import lost
-from tests.faults.writing import KINDS, Desk, Office, office
+from tests.faults.writing import Desk
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(params=KINDS, scope="module")
-def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with office(request.param, tmp_path_factory.mktemp("office")) as one:
-        yield one
-
-
-@pytest.fixture
-def desk(rooms: Office) -> Iterator[Desk]:
-    one = rooms.desk()
-    yield one
-    rooms.proxy.clear()
 
 
 WRITE = {True: "PUT", False: "POST"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,22 +9,9 @@ import pytest
 from adapters.fhir.from_plan import task as to_fhir
 from pathway.tasks import Task
 from tests.faults.proxy import first
-from tests.faults.writing import KINDS, Desk, Office, office
+from tests.faults.writing import Desk
 
 pytestmark = pytest.mark.service
-
-
-@pytest.fixture(params=KINDS, scope="module")
-def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with office(request.param, tmp_path_factory.mktemp("office")) as one:
-        yield one
-
-
-@pytest.fixture
-def desk(rooms: Office) -> Iterator[Desk]:
-    one = rooms.desk()
-    yield one
-    rooms.proxy.clear()
 
 
 def another(task: Task) -> dict[str, Any]:

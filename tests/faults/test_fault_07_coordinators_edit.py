@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import requests
 
 from pathway.tasks import Task
 from tests.faults.proxy import first
-from tests.faults.writing import KINDS, Desk, Office, office
+from tests.faults.writing import Desk
 
 pytestmark = pytest.mark.service
 OWNER = {"reference": "Practitioner/anna", "display": "Anna, coordinator"}
@@ -18,19 +17,12 @@ NOTE = {"text": "Called her daughter; she comes on Monday."}
 LATER = {"period": {"end": "2027-01-31T12:00:00Z"}}
 
 
-@pytest.fixture(params=KINDS, scope="module")
-def rooms(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    with office(request.param, tmp_path_factory.mktemp("office")) as one:
-        yield one
-
-
 @pytest.fixture
-def desk(rooms: Office) -> Iterator[Desk]:
-    one = rooms.desk()
-    one.settle()
-    one.clock.forward(minutes=5)
-    yield one
-    rooms.proxy.clear()
+def desk(desk: Desk) -> Desk:
+    """A patient whose tasks are at the server already."""
+    desk.settle()
+    desk.clock.forward(minutes=5)
+    return desk
 
 
 def edit(desk: Desk, task: Task, **fields: Any) -> None:

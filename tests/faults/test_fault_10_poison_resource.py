@@ -17,7 +17,8 @@ from adapters.bootstrap import House
 from adapters.http.app import create_app
 from adapters.ingest import queue
 from adapters.ingest.intake import Door, take
-from adapters.ingest.polling import begin_at, poll
+from adapters.ingest.polling import poll
+from adapters.ingest.reach import begin_at
 from adapters.ingest.unread import dismiss, retry, retry_all
 from adapters.jobs import work
 from adapters.jobs.working import LEASE

@@ -19,7 +19,8 @@ from adapters.bootstrap import House
 from adapters.out.alerts import channels
 from adapters.out.email import Email
 from adapters.out.posting import Claimed, Refused, Sent, TryLater, drain
-from adapters.out.webhook import Webhook, retry_after
+from adapters.out.retry_after import retry_after
+from adapters.out.webhook import Webhook
 from adapters.settings import Settings
 from pathway.errors import BadInputError, NotFoundError
 from pathway.lifecycle import Act, Role
@@ -221,7 +222,8 @@ def test_a_row_that_names_no_alert_is_not_sent(house: House) -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("120", 120), ("0", 0), ("", None), ("soon", None), ("-1", None), ("Sun, 22 Nov 2026 12:01:00 GMT", 60),
-     ("Sun, 22 Nov 2026 11:00:00 GMT", 0), ("99999999999", None)],
+     ("Sun, 22 Nov 2026 11:00:00 GMT", 0), ("99999999999", None), ("²", None),
+     ("Sun, 22 Nov 99999999999999999999 12:00:00 GMT", None), ("Sun, 22 Nov 2026 12:00:00 +9999999999999999999", None)],
 )  # fmt: skip
 def test_a_pause_is_read_as_seconds_or_as_a_date(text: str, seconds: int | None) -> None:
     assert retry_after(text, NOW) == (None if seconds is None else timedelta(seconds=seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.bootstrap import House
 from adapters.db.outbox import LONGEST, PARKED, PENDING, SENT, UNNEEDED, Claimed, OutboxRow
@@ -234,6 +236,32 @@ def test_a_fault_of_ours_says_its_kind_and_never_its_text(house: House) -> None:
     post(house, "Task/1")
     assert send(house, Other(ValueError("Mrs Miller, born 1941"))) == Drained(failed=1)
     assert rows(house, PENDING)[0].last_error == "a fault of this service (ValueError)"
+
+
+def test_a_fault_of_ours_is_logged_with_its_place_and_never_its_text(house: House) -> None:
+    post(house, "Task/1")
+    with capture_logs() as told:
+        send(house, Other(ValueError("Mrs Miller, born 1941")))
+    (fault,) = (one for one in told if one["event"] == "outbox-failed")
+    assert (fault["error"], fault["key"]) == ("ValueError", "Task/1")
+    assert re.fullmatch(r"test_posting\.py:\d+ send", fault["places"][-1])
+    assert "Miller" not in str(told)
+
+
+def test_everything_that_is_parked_is_tried_again_at_once_and_nothing_else(house: House) -> None:
+    parked = [f"Task/{number}" for number in range(3)]
+    post(house, *parked)
+    assert send(house, Other(*(Refused("never") for _ in parked))) == Drained(parked=3)
+    post(house, "Task/8")
+    assert send(house, Other()) == Drained(sent=1)
+    post(house, "Task/9")
+    clock_of(house).forward(days=30)
+    with house.store.outbox(write=True) as outbox:
+        assert outbox.requeue_all(house.clock.now()) == 3
+        assert outbox.requeue_all(house.clock.now()) == 0
+    waiting = {row.key: (row.attempts, row.not_before) for row in rows(house, PENDING)}
+    assert waiting == {"Task/9": (0, NOW)} | dict.fromkeys(parked, (0, house.clock.now()))
+    assert [row.key for row in rows(house, SENT)] == ["Task/8"]
 
 
 def test_a_server_that_fails_is_left_alone_and_then_asked_by_one(house: House) -> None:

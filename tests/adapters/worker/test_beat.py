@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
 from adapters.bootstrap import House
+from adapters.worker import beat as beats
 from adapters.worker import tasks
 from adapters.worker.beat import TICKS, UNANSWERED, Beat
 from adapters.worker.room import SHORT
@@ -78,6 +80,36 @@ def test_where_nobody_answers_the_beat_sweeps_and_sends_itself_and_waits_for_no_
     let_go.set()
     assert worked.wait(10)
     assert sorted(done[4:]) == sorted(tasks.ROUNDS.keys() - SHORT)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "unanswered"), [(timedelta(0), False), (UNANSWERED, False), (timedelta(minutes=1), True)]
+)
+def test_a_sweep_under_a_clock_that_ran_ahead_counts_as_none(house: House, ahead: timedelta, unanswered: bool) -> None:
+    with house.store.marks(write=True) as marks:
+        marks.set(tasks.SWEPT, house.clock.now() + ahead)
+    assert Beat(house, Rung()).is_unanswered() is unanswered
+
+
+def test_a_beat_that_began_under_a_clock_that_ran_ahead_does_the_work_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = threading.Event()
+
+    def sweep(_house: House, _stop: tasks.Stop) -> int:
+        swept.set()
+        return 0
+
+    monkeypatch.setattr(tasks, "ROUNDS", {"sweep": sweep})
+    monkeypatch.setattr(beats, "PAUSE_SECONDS", 0.01)
+    beat = Beat(house, lambda _bell: forward(house, -600))  # the clock is put right once the beat has begun
+    running = threading.Thread(target=beat.run)
+    running.start()
+    try:
+        assert swept.wait(10)
+    finally:
+        beat.stopped.set()
+        running.join(10)
 
 
 def test_a_round_that_fails_raises_nothing_and_a_sweep_leaves_its_mark(
