@@ -16,7 +16,8 @@ PYTHON ?=
 UPGRADE ?=
 
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -rfEs -n auto
+# Whoever is done takes over what others have not begun: some tests kill workers for a minute, most take none.
+PYTEST := $(BIN)/python -m pytest -rfEs -n auto --dist worksteal
 CORE_TESTS = $(wildcard tests/unit tests/rules tests/engine)
 
 # durable-rules 2.0.28 calls a C function that Python 3.13 renamed; harmless on 3.11 and 3.12.

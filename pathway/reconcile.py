@@ -54,32 +54,29 @@ def reconcile(
 
     Running it again on its own result changes nothing.
     """
+    was: dict[str, Task] = {}
+    after: dict[str, Task] = {}
     groups: dict[str, list[Task]] = {}
     for task in sorted(tasks, key=lambda t: (t.authored_at, t.occurrence, t.key)):
-        task = replace(task, lapsed=True) if task.key in ground.lifted else task
+        task = was[task.key] = replace(task, lapsed=True) if task.key in ground.lifted else task
+        # First of all, for of what is left something else may count: nobody calls the dead.
+        task = after[task.key] = _dead(task, ground) if outreach(task, ground) else task
         groups.setdefault(f"{ground.same.get(task.episode, task.episode)}/{task.rule}", []).append(task)
     created: list[Task] = []
-    updated: list[Task] = []
-
-    def keep(task: Task, changed: Task) -> None:
-        if changed != task:
-            updated.append(_next(task, changed, decision, now))
-
     for wish in wishes:
         own = groups.pop(wish.key, [])
         task, others = settled(own)
-        for other in others:
-            keep(other, _beside(other, task, wish, ground))
+        after |= {other.key: _beside(other, task, wish, ground) for other in others}
         if task is None or _may_ask_again(task, own, wish, ground):
             if wish.state is State.OPEN and not withheld(wish, ground):
                 number = 1 + max((t.occurrence for t in own if t.episode == wish.episode), default=0)
                 created.append(_new(patient, wish, number, decision, now, ground.zone))
             continue
-        keep(task, _followed(task, wish, ground, now))
+        after[task.key] = _followed(task, wish, ground, now)
     for key, own in groups.items():
-        for task in latest(own):
-            keep(task, _unwished(task, key, ground))
-    return Changes(tuple(created), tuple(updated))
+        after |= {task.key: _unwished(task, key, ground) for task in latest(own)}
+    changed = ((was[key], task) for key, task in after.items() if task != was[key])
+    return Changes(tuple(created), tuple(_next(before, task, decision, now) for before, task in changed))
 
 
 def _next(task: Task, changed: Task, decision: str, now: datetime) -> Task:
@@ -105,9 +102,7 @@ def _signs(sources: Iterable[str]) -> set[str]:
 
 
 def _followed(task: Task, wish: Obligation, ground: Ground, now: datetime) -> Task:
-    """A task as its wish would have it; what a death settles was not done."""
-    if outreach(task, ground):
-        return _dead(task, ground)
+    """A task as its wish would have it."""
     if wish.state is State.CLOSED:
         return _lapsed(task, ground) if task.ended else _ended(task, wish, ground.zone)
     reason = reason_to_reopen(task, wish, ground.withdrawn) if task.ended and not silenced(wish, ground) else ""
@@ -117,6 +112,7 @@ def _followed(task: Task, wish: Obligation, ground: Ground, now: datetime) -> Ta
 
 
 def _dead(task: Task, ground: Ground) -> Task:
+    """What a death settles was not done."""
     reason = f"the patient died: {ground.died}"
     return replace(
         task, status="cancelled", outcome=DIED, status_reason=reason, evidence=(ground.died,), by_person=False
@@ -130,8 +126,6 @@ def _lapsed(task: Task, ground: Ground) -> Task:
 
 def _unwished(task: Task, key: str, ground: Ground) -> Task:
     """A task of which no wish tells: its ground has gone, unless the patient died, or care ended."""
-    if outreach(task, ground):
-        return _dead(task, ground)
     if task.ended:
         return task if key in ground.resting else _lapsed(task, ground)
     return _unasked(task)
@@ -150,8 +144,6 @@ def _unasked(task: Task) -> Task:
 
 def _beside(other: Task, task: Task | None, wish: Obligation, ground: Ground) -> Task:
     """What becomes of a task for a thing for which another counts."""
-    if outreach(other, ground):
-        return _dead(other, ground)
     if other.ended:
         return _lapsed(other, ground) if wish.state is State.CLOSED else other
     return _joined(other, task)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pathway.care import DIED
 from pathway.history import record_event
 from pathway.obligations import Obligation, State
 from pathway.reconcile import DOUBLE, Changes, Ground, reconcile
@@ -212,6 +213,19 @@ def test_days_are_days_of_the_facility() -> None:
 def test_a_task_whose_period_lies_ahead_waits_for_it() -> None:
     (task,) = run([wish(start_at=NOW + timedelta(days=1))], [])
     assert (task.status, task.wake_at) == ("requested", NOW + timedelta(days=1))
+
+
+def test_of_one_thing_a_death_ends_the_call_first_and_the_alarm_is_what_is_left() -> None:
+    call, alarm = wish(), wish(episode="e2", owner="on-call")
+    before = run([call, alarm], [])
+    after = run([call], before, 1, Ground(died="Patient/p", same={"e2": "e"}))  # which is at its end at once
+    assert {t.key: (t.status, t.outcome) for t in after} == {"e/r/1": ("cancelled", DIED), "e2/r/1": ("ready", "")}
+
+
+def test_an_alarm_counts_before_the_task_that_it_was() -> None:
+    before = run([wish(), wish(episode="e2", owner="on-call")], [])
+    after = run([wish(state=CLOSED)], before, 1, Ground(same={"e2": "e"}))
+    assert {t.key: t.status for t in after} == {"e/r/1": "cancelled", "e2/r/1": "ready"}
 
 
 WISHES = st.lists(
