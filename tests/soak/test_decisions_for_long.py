@@ -1,108 +1,34 @@
 """Long service: very many different decisions in one process, and very many reloads under running calls.
 
-Memory is what the kernel says is resident. It is measured after a warm-up that fills every cache (each holds at most a
-few hundred entries) and after a collection, because a machine that was let go leaves cycles. What may be left then is
-the allocator's: it rounds to pages and keeps some for later, up to a few megabytes, whatever the number of rounds. A
-leak of 100 bytes a decision would be 10,000 kB in 100,000 of them.
+Each runs in a process of its own (`for_long`): in one that has run thousands of tests, what these left behind is freed
+and moved meanwhile, and the measure is theirs.
 """
 
-import gc
-import resource
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pathway.decide import decide
-from pathway.strata import Machine
-from tests.engine import crowd
-from tests.engine.test_machines import handles
-
-FLAT = 5_000  # kB
-SETTLED = 8_000  # kB; compiling while others decide, the allocator takes about 100 reloads to settle
-needs_proc = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc/self/statm")
+ROOT = Path(__file__).parents[2]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads memory from /proc/self/statm"),
+]
 
 
-def resident() -> int:
-    """Kilobytes."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() // 1024
+def alone(what: str, number: int) -> None:
+    script = f"from tests.soak.for_long import {what}; {what}({number})"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-@needs_proc
-@pytest.mark.slow
 def test_memory_stays_flat_over_100_000_different_decisions(rounds: Callable[[int], int]) -> None:
-    machines, seeds, warm = crowd.machines(), iter(range(10**9)), 1_000
-
-    def some(number: int) -> None:
-        for _ in range(number):
-            decide(crowd.case(next(seeds)), machines).to_bytes()
-
-    some(warm)
-    before = resident()
-    some(rounds(100_000))
-    assert resident() - before < FLAT, f"{resident() - before} kB more"
-    assert sum(machine.disagreements for machine in machines) == 0
+    alone("many_decisions", rounds(100_000))
 
 
-class Shop:
-    """What hands out the machines of the day: who takes them is counted before they can be swapped."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.now = crowd.machines()
-
-    def serve(self, seeds: Sequence[int]) -> list[bytes]:
-        """Decisions under whatever machines are of the day at each call."""
-        done: list[bytes] = []
-        for seed in seeds:
-            with ExitStack() as uses:
-                with self._lock:
-                    machines = self.now
-                    for machine in machines:
-                        uses.enter_context(machine.in_use())
-                done.append(decide(crowd.case(seed), machines).to_bytes())
-        return done
-
-    def swap(self) -> tuple[Machine, ...]:
-        """New machines for old ones, which are closed at once and freed with their last call."""
-        fresh = crowd.machines()
-        with self._lock:
-            old, self.now = self.now, fresh
-        for machine in old:
-            machine.close()
-        return old
-
-
-@needs_proc
-@pytest.mark.slow
 def test_1_000_reloads_leak_nothing_and_drop_no_call(rounds: Callable[[int], int]) -> None:
-    shop, seeds, done = Shop(), range(6), threading.Event()
-    expected = shop.serve(seeds)
-    calls: list[int] = []
-
-    def call(_: int) -> bool:
-        right = True
-        while not done.is_set():
-            right = shop.serve(seeds) == expected and right
-            calls.append(len(seeds))
-        return right
-
-    with ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(call, n) for n in range(4)]
-        try:
-            retired = [machine for _ in range(30 + rounds(1_000) // 10) for machine in shop.swap()]
-            before, passed = resident(), len(calls)
-            for _ in range(rounds(1_000)):
-                retired += shop.swap()
-                del retired[: -len(shop.now)]
-        finally:
-            done.set()
-        assert all(one.result() for one in running)
-    assert resident() - before < SETTLED, f"{resident() - before} kB more"
-    assert len(calls) > passed, "calls went on meanwhile"
-    assert [machine for machine in retired if handles(machine)] == []
+    alone("many_reloads", rounds(1_000))
