@@ -104,7 +104,7 @@ rules: $(DEV) ## Check every rule file and run its cases
 soak: $(DEV) ## The long loops in full (`make test` runs a fiftieth of each)
 	PATHWAY_SOAK=1 $(PYTEST) -m slow
 
-bench: $(DEV) ## Measure: engines, deciding, hook calls, databases; writes docs/benchmarks.md (about 3 minutes)
+bench: $(DEV) ## Measure all that bench/ has; writes docs/benchmarks.md (more than half an hour; `python -m bench deciding` runs one)
 	$(BIN)/python -m bench
 
 lock: ## Write both lock files anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
