@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from pathway import forms, messages
-from pathway.casefiles import AS_OF, EXPECTED, LEVEL, CaseFile, Example, all_rules, read_one, variants
+from pathway.casefiles import AS_OF, LEVEL, CaseFile, Example, all_rules, expected, read_one, variants
 from pathway.compiler import Statement
 from pathway.conditions import Leaf, Lists, leaves
 from pathway.errors import PathwayError, RuleBookError
@@ -74,7 +74,7 @@ def _as_listed(file: CaseFile, example: Example) -> Rule:
 
 
 def answer(rule: Rule, example: Example, when: Verdict, closed: Verdict | None) -> str:
-    """What a rule comes to in a case, in the words of `EXPECTED`, by the verdicts of its conditions."""
+    """What a rule comes to in a case, in the words of `expected`, by the verdicts of its conditions."""
     if rule.stratum is Stratum.CRITERIA:
         return when.value
     if rule.stratum is Stratum.RECOMMENDATION:
@@ -135,10 +135,10 @@ def gaps(file: CaseFile, used: Iterable[Lists] = ()) -> tuple[RuleBookError, ...
     rule, place = file.rule, f"{file.where}: {file.rule.id}"
     if not file.examples:
         return (RuleBookError("the rule has no cases", where=place, fix=f"Write {file.where}"),)
-    expected = {example.expect for example in file.examples}
+    shown = {example.expect for example in file.examples}
     found = [
         *_name_gaps(file),
-        *((f"no case expects {word}", "Add one") for word in EXPECTED[rule.stratum] if word not in expected),
+        *((f"no case expects {word}", "Add one") for word in expected(rule) if word not in shown),
         *(gap for name in rule.reads() for gap in _unknown_gaps(file, name)),
         *(gap for part in rule.conditions() for leaf in leaves(part) for gap in _age_gaps(file, leaf)),
         *(gap for leaf in bounds(rule) for gap in _bound_gaps(file, leaf)),

@@ -35,6 +35,12 @@ EXPECTED: Final[Mapping[Stratum, tuple[str, ...]]] = {
 }
 """What a case of each stratum can expect. `closed`: the closing evidence is there; `open`: asked for and not closed."""
 
+
+def expected(rule: Rule) -> tuple[str, ...]:
+    """What a case of a rule can expect; a card has nothing that closes it."""
+    return ("open", "silent") if rule.card else EXPECTED[rule.stratum]
+
+
 _FILE_KEYS: Final = ("rule", "base", "cases")
 _PART_KEYS: Final = ("facts", "criteria", "outcome")
 _CASE_KEYS: Final = ("name", *_PART_KEYS, "lists", "standing", "expect", "says")
@@ -120,13 +126,13 @@ class _CaseReader:
         place = f"{self.where}: {self.rule.id}: {name}"
         body = _known(raw, _CASE_KEYS, place)
         expect, says = str(body.get("expect")), str(body.get("says", ""))
-        if expect not in EXPECTED[self.rule.stratum]:
-            choices = ", ".join(EXPECTED[self.rule.stratum])
+        if expect not in expected(self.rule):
+            choices = ", ".join(expected(self.rule))
             raise RuleBookError(f"expect: {expect!r} is not known", where=place, fix=f"One of: {choices}")
         if says and expect == "silent":
             raise RuleBookError("a silent rule says nothing", where=place, fix="Leave out says")
         standing = body.get("standing", False)
-        if standing not in ((False, True) if self.rule.stratum is Stratum.OBLIGATIONS else (False,)):
+        if standing not in ((False, True) if self.rule.task else (False,)):
             raise RuleBookError("only a task can stand open", where=place, fix="Write standing: true for an obligation")
         facts = self._facts(self._given("facts", body, place), place)
         verdicts = self._verdicts(self._given("criteria", body, place), place)

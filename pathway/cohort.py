@@ -15,7 +15,7 @@ from pathway.canonical import parse
 from pathway.care import still_owed
 from pathway.decide import obligations_of
 from pathway.deciding import DECEASED, over_before, turned_out
-from pathway.episodes import Episode, EpisodeKind
+from pathway.episodes import Episode, EpisodeKind, person_episode_id
 from pathway.obligations import Obligation, State
 from pathway.ports import Ledger, Store
 from pathway.tasks import ON_CALL, Task
@@ -83,7 +83,9 @@ def lines(
     if body["facts"]["patient"]["facts"].get(DECEASED, {}).get("value") is True:
         return
     episodes = {one.id: one for one in seen}
-    withheld = over_before(seen, live_from)
+    if seen:  # what is asked for the person as a whole stands under the last of what befell them
+        episodes[person_episode_id(body["patient"])] = max(seen, key=lambda one: (one.onset_at, one.id))
+    withheld = over_before(body["patient"], seen, live_from)
     made = {f"{task.episode}/{task.rule}" for task in tasks}
     kinds = {f"{release['id']}|{release['version']}": release["kind"] for release in body["releases"]}
     for wish in wishes:

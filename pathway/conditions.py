@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from itertools import combinations
 from typing import Any, Final, cast
@@ -163,7 +164,7 @@ class Reader:
     def _leaf(self, name: str, body: Any) -> Leaf:
         datum = self.names.get(name)
         if datum is None:
-            close = ", ".join(sorted(self.names, key=lambda n: (n[:3] != name[:3], n))[:6])
+            close = ", ".join(get_close_matches(name, sorted(self.names), 6, 0.0))
             raise self._fault(f"no datum or criterion {name!r} can be read here", f"Near it: {close}")
         if not isinstance(body, Mapping):
             raise self._fault(f"{name!r} needs a comparison", f"Write {{is: value}}. Comparisons: {', '.join(Op)}")

@@ -15,6 +15,7 @@ from pathway.canonical import instant, parse_instant
 from pathway.case import Case
 from pathway.decisions import FIRST, FORM, Decision
 from pathway.forms import CONSIDERATIONS
+from pathway.hints import Hint, given, hints_of
 from pathway.messages import render
 from pathway.missing import Wanted
 from pathway.obligations import Item, Obligation, State, asked_once, merge
@@ -35,11 +36,11 @@ def decide(
     """The decision on a case under compiled rule sets, in their given order.
 
     Its body holds `asOf`, `releases`, `facts`, `levels` (each level under each policy), `treated`, `considerations`,
-    `obligations`, `setAside`, `inputSha256` and, after the first, its `form`; replay starts from `facts` and gives
-    the same bytes. `acting` is the clinical rule set whose obligations count; the others give verdicts alone, and none
-    takes its place where it did not run; without it all of them act. `notRun` names the configured rule sets that did
-    not decide, where there are any; `valueSets` is the hash of the code tables. Raises EngineError if a machine was
-    closed before; closed meanwhile, it finishes.
+    `obligations`, `hints` where there are any, `setAside`, `inputSha256` and, after the first, its `form`; replay
+    starts from `facts` and gives the same bytes. `acting` is the clinical rule set whose obligations count; the others
+    give verdicts alone, and none takes its place where it did not run; without it all of them act. `notRun` names the
+    configured rule sets that did not decide, where there are any; `valueSets` is the hash of the code tables. Raises
+    EngineError if a machine was closed before; closed meanwhile, it finishes.
     """
     with ExitStack() as uses:
         for one in (machines,) if isinstance(machines, Panel) else machines:
@@ -54,6 +55,7 @@ def _body(
     treated: list[dict[str, Any]] = []
     weighed: list[dict[str, Any]] = []
     wishes: list[Obligation] = []
+    hints: list[Hint] = []
     choice = choose(case, machines, not_run)
     sayings = Sayings(case, form, machines.twins if isinstance(machines, Panel) else {})
     for ran in _run(case, machines, choice.machines, acting):
@@ -64,6 +66,8 @@ def _body(
         levels += [_level(ran, place, sayings, form) for place in range(len(ran.picks))]
         treated += [_treated(ran, row, sayings) for row in ran.judged[Scope.TREATED_LEVEL]]
         wishes += wishes_of(ran, case, sayings, form)
+        hints += hints_of(ran, case, sayings)
+    merged = asked_once(merge(wishes, form))
     body: dict[str, Any] = {
         "asOf": instant(case.as_of),
         "patient": case.patient,
@@ -72,12 +76,14 @@ def _body(
         "facts": case.facts_json(),
         "levels": levels,
         "treated": [row for row in treated if row["criteria"]],
-        "obligations": [wish.to_json() for wish in asked_once(merge(wishes))],
+        "obligations": [wish.to_json() for wish in merged],
         "setAside": [item.to_json() for item in case.set_aside],
         "inputSha256": case.input_sha256,
     }
     if acting:
         body["acting"] = acting
+    if shown := given(hints, merged):
+        body["hints"] = [hint.to_json() for hint in shown]
     if weighed:
         body["considerations"] = weighed
     if choice.families:
@@ -181,11 +187,18 @@ def _treated(ran: Ran, row: Judged, sayings: Sayings) -> dict[str, Any]:
 
 
 def _weighed(ran: Ran, sayings: Sayings) -> Iterable[dict[str, Any]]:
-    """What a rule set of considerations lists: for a level its own and the person's, for a treated one its own."""
-    for scope in (Scope.LEVEL, Scope.TREATED_LEVEL):
-        treated = scope is Scope.TREATED_LEVEL
-        own = [rule for rule in ran.machine.rule_set.criteria if (rule.scope is Scope.TREATED_LEVEL) is treated]
-        for row in ran.judged[scope] if own else ():
+    """What a rule set of considerations lists: for a level its own and the person's, for a treated one its own.
+
+    A rule set that says nothing of levels lists the person's once, and only beside a vertebra.
+    """
+    rules = ran.machine.rule_set.criteria
+    treated = [rule for rule in rules if rule.scope is Scope.TREATED_LEVEL]
+    others = [rule for rule in rules if rule.scope is not Scope.TREATED_LEVEL]
+    alone = all(rule.scope is Scope.PATIENT for rule in others)
+    anybody = ran.judged[Scope.LEVEL] or ran.judged[Scope.TREATED_LEVEL]
+    rows = (ran.judged[Scope.PATIENT] if anybody else ()) if alone else ran.judged[Scope.LEVEL]
+    for own, sheets in ((others, rows), (treated, ran.judged[Scope.TREATED_LEVEL])):
+        for row in sheets if own else ():
             yield {
                 "level": row.sheet.level,
                 "episode": row.sheet.episode,

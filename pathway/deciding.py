@@ -116,8 +116,8 @@ class Decider:
         death = case.person.facts.get(DECEASED)
         died = next(iter(death.sources), "") if death is not None and death.value is True else ""
         return Ground(
-            withdrawn=frozenset(case.withdrawn), died=died, before_us=over_before(case.episodes, self.live_from),
-            recent=recent(case, self.live_from), same=same, zone=self.zone,
+            withdrawn=frozenset(case.withdrawn), died=died, same=same, zone=self.zone,
+            before_us=over_before(case.patient, case.episodes, self.live_from), recent=recent(case, self.live_from),
         )  # fmt: skip
 
     def _keep(self, ledger: Ledger, patient: str, asked: Asked, found: _Found) -> Decided:
@@ -172,16 +172,23 @@ def _says(ledger: Ledger, decision: str) -> tuple[tuple[str, ...], ...]:
 
 
 def concluded(body: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """What a decision comes to: the outcome of each level under each policy, and what ought to be open or closed."""
+    """What a decision comes to: the outcome of each level under each policy, what ought to be open or closed, and the
+    cards that are no tasks.
+    """
     levels = [("level", row["level"], row["episode"], row["policy"], row["outcome"]) for row in body["levels"]]
     wishes = [("wish", row["episode"], row["rule"], row["state"]) for row in body["obligations"]]
-    return tuple(sorted([*levels, *wishes]))
+    hints = [("hint", row["rule"], *row["levels"]) for row in body.get("hints", ())]
+    return tuple(sorted([*levels, *wishes, *hints]))
 
 
-def over_before(episodes: Sequence[Episode], live_from: datetime | None) -> frozenset[str]:
-    """The episodes that were over when the service went live: nothing was recorded of them since."""
-    over = (e.id for e in episodes if live_from is not None and max(e.onset_at, e.last_at) < live_from)
-    return frozenset(over)
+def over_before(patient: str, episodes: Sequence[Episode], live_from: datetime | None) -> frozenset[str]:
+    """The episodes that were over when the service went live: nothing was recorded of them since.
+
+    The person's own, on which the `per: patient` tasks hang, is one of them where all others are.
+    """
+    over = {e.id for e in episodes if live_from is not None and max(e.onset_at, e.last_at) < live_from}
+    whole = {person_episode_id(patient)} if over and len(over) == len(episodes) else set[str]()
+    return frozenset(over | whole)
 
 
 def recent(case: Case, live_from: datetime | None) -> frozenset[str]:

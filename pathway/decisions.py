@@ -14,14 +14,16 @@ FIRST: Final = 1
 """With the comparisons behind each verdict (`because`); what is missing found criterion by criterion. Up to 0.1.0."""
 SECOND: Final = 2
 """Verdicts and messages, comparisons on demand (`pathway.trace`); what is missing found on the data. Up to 0.2.0."""
-FORM: Final = 3
-"""Obligations also say whether they were counted in days, and which records speak against their having been done."""
+THIRD: Final = 3
+"""Obligations also say whether they were counted in days, and which records speak against it. Up to 0.4.0."""
+FORM: Final = 4
+"""What is open of one vertebra and settled of another is told by what is open alone."""
 
 
 def form_of(body: Mapping[str, Any]) -> int:
     """In which form a decision was made, and is replayed: `form`, or the first. ReplayError for a later one."""
     form = body.get("form", FIRST)
-    if form not in (FIRST, SECOND, FORM):
+    if form not in (FIRST, SECOND, THIRD, FORM):
         raise ReplayError(f"a decision of form {form}, which this version does not know", fix="Use a later version")
     return form
 

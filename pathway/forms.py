@@ -27,8 +27,8 @@ class Stratum(StrEnum):
 
 _RULE_KEYS: Final = (
     "id", "title", "stratum", "scope", "catalogue", "role", "per", "parameters", "outcome", "when", "closed-by",
-    "overtaken-by", "lasts-through", "task", "checklist", "start", "due", "expires", "opens-within", "owner",
-    "priority", "ask", "say", "evidence",
+    "overtaken-by", "lasts-through", "task", "card", "indicator", "yields-to", "checklist", "start", "due", "expires",
+    "opens-within", "owner", "priority", "ask", "say", "evidence",
 )  # fmt: skip
 _EVERY: Final = ("id", "title", "stratum", "scope")
 _NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {
@@ -36,6 +36,13 @@ _NEEDED: Final[Mapping[Stratum, tuple[str, ...]]] = {
     Stratum.RECOMMENDATION: ("outcome", "when", "say"),
     Stratum.OBLIGATIONS: ("per", "when", "closed-by", "task", "due", "owner", "priority", "say", "evidence"),
 }
+_HINT: Final = ("when", "card", "indicator", "say", "evidence")
+"""What an obligation says that gives a dismissible card and never a task."""
+_HINT_ALONE: Final = ("indicator", "yields-to")
+_TASK_ALONE: Final = (
+    "per", "closed-by", "overtaken-by", "lasts-through", "task", "checklist", "start", "due", "expires", "opens-within",
+    "owner", "priority",
+)  # fmt: skip
 SAYS: Final[Mapping[Stratum, tuple[str, ...]]] = {
     Stratum.CRITERIA: VERDICTS,
     Stratum.RECOMMENDATION: ("reason",),
@@ -48,6 +55,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "per": ("patient", "episode", "procedure"),
     "priority": ("routine", "urgent", "asap", "stat"),
     "owner": ("coordinator", "nurse", "clinician", "operator", "on-call"),
+    "indicator": ("info", "warning"),
 }
 SITE: Final = "site"
 """The status of a parameter that a site's own layer has set; no rule file may say it."""
@@ -57,8 +65,8 @@ NOT_VERIFIED: Final = "not-verified"
 
 _HEADER: Final = (
     "id", "family", "kind", "version", "title", "question", "basis", "status", "effective", "approvers", "concerns",
-    "lcd", "contractor", "jurisdiction", "applies-to", "lists", "shared", "hit-order", "refusals", "evidence",
-    "open-questions", "developer", "funding", "sources",
+    "lcd", "contractor", "jurisdiction", "applies-to", "lists", "shared", "measures", "not-computed", "hit-order",
+    "refusals", "evidence", "open-questions", "developer", "funding", "sources",
 )  # fmt: skip
 _HEADER_NEEDED: Final = ("id", "kind", "version", "title", "question", "status", "effective", "approvers", "sources")
 _DETERMINATION: Final = ("family", "lcd", "contractor", "jurisdiction", "applies-to")
@@ -102,17 +110,30 @@ def check_rule(document: Mapping[str, Any], where: str, text: str = "") -> None:
                 f"{key} {document[key]!r} is not known", where=place, fix=f"One of: {', '.join(choices)}"
             )
     stratum = document.get("stratum", "")
-    for key in (*_EVERY, *(_NEEDED[Stratum(stratum)] if stratum else ())):
+    _check_hint(document, where, text)
+    needed = _HINT if "card" in document else _NEEDED[Stratum(stratum)] if stratum else ()
+    for key in (*_EVERY, *needed):
         if key not in document:
             raise RuleBookError(
                 f"key {key!r} is missing", where=where, fix=f"A rule of {stratum or 'any stratum'} says it"
             )
-    wanted = SAYS[Stratum(stratum)]
+    wanted = ("open",) if "card" in document else SAYS[Stratum(stratum)]
     if set(document["say"]) != set(wanted):
         place = _place(where, text, "say")
         raise RuleBookError("say holds other messages than it should", where=place, fix=f"Say: {', '.join(wanted)}")
     for citation in document.get("evidence", ()):
         _check_citation(citation, where)
+
+
+def _check_hint(document: Mapping[str, Any], where: str, text: str) -> None:
+    """An obligation gives a task or a card, never both; only a card has an indicator."""
+    hint = "card" in document
+    strange = [key for key in (_TASK_ALONE if hint else _HINT_ALONE) if key in document]
+    if strange:
+        what = f"{strange[0]!r} belongs to {'a task, and this rule gives a card' if hint else 'a card'}"
+        raise RuleBookError(what, where=_place(where, text, strange[0]), fix="Leave it out, or make two rules of it")
+    if hint and document.get("stratum") != Stratum.OBLIGATIONS:
+        raise RuleBookError("only an obligation gives a card", where=where, fix=f"stratum: {Stratum.OBLIGATIONS}")
 
 
 def _place(where: str, text: str, key: str) -> str:

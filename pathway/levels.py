@@ -42,6 +42,11 @@ def neighbours(level: str) -> tuple[str, ...]:
     return tuple(LEVELS[n - 1] for n in (place - 1, place + 1) if 1 <= n <= len(LEVELS))
 
 
+def apart(one: str, other: str) -> int:
+    """How many vertebrae lie from one to another: 0 for the same, 1 for neighbours."""
+    return abs(order(one) - order(other))
+
+
 def sort_key(level: str) -> int:
     """From head to tail, `unspecified` last."""
     return _ORDER.get(level, len(LEVELS) + 1)

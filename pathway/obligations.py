@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pathway.canonical import instant
+from pathway.decisions import FORM, THIRD
 from pathway.levels import sort_key
 
 
@@ -106,16 +107,22 @@ class Obligation:
         return said | ({"overtaken": self.overtaken} if self.overtaken else {})
 
 
-def merge(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:
+def merge(obligations: Iterable[Obligation], form: int = FORM) -> tuple[Obligation, ...]:
     """One obligation per key: wishes from several levels of one episode become one; it is open while any of them is.
 
-    The earliest due date and all reasons are kept. The order is by key, so it never depends on chance. Where several
+    What is settled of one level says nothing of one that is open (up to the third form it was told with it). The
+    earliest due date and all reasons are kept. The order is by key, so it never depends on chance. Where several
     rule sets ask for the same, the task is that of the first by name, in whatever order they are configured.
     """
     merged: dict[str, Obligation] = {}
     for wish in sorted(obligations, key=lambda o: (o.key, o.release, [sort_key(level) for level in o.levels])):
         known = merged.get(wish.key)
-        merged[wish.key] = wish if known is None else _joined(known, wish)
+        if known is None:
+            merged[wish.key] = wish
+        elif form > THIRD and known.state is not wish.state:
+            merged[wish.key] = known if known.state is State.OPEN else replace(wish, release=known.release)
+        else:
+            merged[wish.key] = _joined(known, wish)
     return tuple(merged[key] for key in sorted(merged))
 
 

@@ -15,6 +15,7 @@ from pathway.chart import ChartResource, SetAside
 from pathway.decisions import DecisionRecord
 from pathway.episodes import Episode
 from pathway.history import TaskEvent
+from pathway.letters import Letter, LetterStep
 from pathway.tasks import Task
 
 Answer = TypeVar("Answer")
@@ -233,6 +234,18 @@ class Ledger(Protocol):
         """What was said about a patient's care, in order."""
         ...
 
+    def append_letter_step(self, step: LetterStep) -> None:
+        """Append a step of a letter, its document kept before. There is no way to change or remove one."""
+        ...
+
+    def letter(self, id: str) -> Letter:
+        """The letter with that id; NotFoundError if there is none."""
+        ...
+
+    def letters(self, patient: str) -> tuple[Letter, ...]:
+        """A patient's letters, the latest first."""
+        ...
+
     def append_decision(self, record: DecisionRecord) -> int:
         """Append a decision and say its sequence number. There is no way to change or remove one."""
         ...
@@ -243,6 +256,10 @@ class Ledger(Protocol):
 
     def decisions(self, patient: str, limit: int = 100) -> tuple[DecisionRecord, ...]:
         """The latest decisions about a patient, newest first."""
+        ...
+
+    def decision_before(self, patient: str, at: datetime) -> DecisionRecord | None:
+        """The last decision about a patient as of an instant before `at`; None if there is none."""
         ...
 
     def latest_decisions(self, limit: int, before: int = 0) -> tuple[DecisionRecord, ...]:

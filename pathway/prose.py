@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
+from pathway import measure_forms
 from pathway.conditions import Op, leaves
 from pathway.forms import NOT_VERIFIED, Stratum
 from pathway.rulebook import Rule, RuleSet
@@ -80,7 +81,7 @@ def kind(rule: Rule) -> str:
     said = {
         Stratum.CRITERIA: f"Criterion ({rule.role})",
         Stratum.RECOMMENDATION: "Outcome",
-        Stratum.OBLIGATIONS: f"Obligation, one task per {rule.per}",
+        Stratum.OBLIGATIONS: f"Obligation, one {f'task per {rule.per}' if rule.task else 'card per episode of care'}",
     }[rule.stratum]
     return f"{said}, scope {rule.scope}"
 
@@ -89,6 +90,9 @@ def then(rule: Rule) -> str:
     """What follows where the condition holds."""
     if rule.stratum is Stratum.RECOMMENDATION:
         return f"the outcome {rule.outcome} is possible; the hit order decides"
+    if rule.card:
+        first = f" unless {' or '.join(rule.yields_to)} is open" if rule.yields_to else ""
+        return f"the dismissible card {rule.card} is shown, indicator {rule.indicator}, and no task{first}"
     if rule.due is not None:
         times = "".join(f", {word} {said}" for key, word in _TIMES.items() if (said := _time(rule, key)))
         return f"task {rule.task} is open for the {rule.owner}, priority {rule.priority}{times}"
@@ -192,6 +196,7 @@ def show_set(rule_set: RuleSet) -> str:
     lines += [f"Applies where {name} is: {', '.join(values)}" for name, values in rule_set.applies_to.items()]
     lines += [f"List {name}: {', '.join(items)}" for name, items in header.get("lists", {}).items()]
     lines += [f"Hit order: {', '.join(rule_set.hit_order)}"] if rule_set.hit_order else []
+    lines += _measures(header)
     lines += ["", "Rules", *(f"  {rule.id}: {rule.title}" for rule in rule_set.rules())]
     evidence = cast(list[Mapping[str, str]], header.get("evidence", []))
     lines += ["", "Sources"] if evidence else []
@@ -199,6 +204,19 @@ def show_set(rule_set: RuleSet) -> str:
     questions = cast(list[str], header.get("open-questions", []))
     lines += ["", "Open questions", *(f"  - {question}" for question in questions)] if questions else []
     return "\n".join(lines)
+
+
+def _measures(header: Mapping[str, Any]) -> list[str]:
+    """What is measured, by which criteria, and what none computes."""
+    lines: list[str] = []
+    for one in measure_forms.measures_of(header):
+        runs = f", runs for {one.runs_for} d" if one.runs_for is not None else ""
+        lines.append(f"  {one.id} ({one.catalogue}): {one.title}. Counts {one.counts}s{runs}")
+        lines.append(f"    denominator: {' and '.join(one.denominator) or 'all of them'}")
+        lines += [f"    excluded: {' or '.join(one.exclusions)}"] if one.exclusions else []
+        lines += [f"    numerator: {one.numerator}", f"    not seen: {one.unseen}"]
+    lines += [f"  {one.catalogue}, {one.title}: not computed. {one.why}" for one in measure_forms.not_computed(header)]
+    return ["Measures", *lines] if lines else []
 
 
 def _basis(basis: Mapping[str, str]) -> tuple[str, str]:

@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 from pathway import calendar
 from pathway.canonical import instant
 from pathway.care import DIED
+from pathway.episodes import person_episode_id
 from pathway.ground import NOTHING_MORE, Ground, outreach, silenced, withheld
+from pathway.levels import UNSPECIFIED
 from pathway.lifecycle import first_status, reopened
 from pathway.obligations import Obligation, State
 from pathway.reopening import reason_to_reopen
@@ -88,12 +90,26 @@ def _next(task: Task, changed: Task, decision: str, now: datetime) -> Task:
 def _may_ask_again(task: Task, own: Iterable[Task], wish: Obligation, ground: Ground) -> bool:
     """What evidence ended may come back; what a person or the clock ended only after a lapse.
 
-    An emergency comes back for a new sign; what a record contradicts opens as the task that it was.
+    An emergency comes back for a new sign, a task of the whole person for another vertebra; what a record contradicts
+    opens as the task that it was.
     """
     if not task.ended or wish.state is not State.OPEN or reason_to_reopen(task, wish, ground.withdrawn):
         return False
-    new_sign = task.emergency and bool(_signs(wish.sources) - {source for one in own for source in one.sources})
+    told = tuple(own)
+    new_sign = task.emergency and bool(_signs(wish.sources) - {source for one in told for source in one.sources})
+    new_sign = new_sign or (not task.emergency and _another_vertebra(wish, told))
     return task.lapsed or new_sign or not (task.by_person or task.outcome == EXPIRED)
+
+
+def _another_vertebra(wish: Obligation, told: Sequence[Task]) -> bool:
+    """Whether a task of the whole person is wanted for a vertebra of which none of them ever told.
+
+    What a person ended was said of the fractures of then. A vertebra that is only named at last is no other one.
+    """
+    if wish.episode != person_episode_id(told[0].patient):
+        return False
+    known = {level for one in told for level in one.levels}
+    return UNSPECIFIED not in known and not set(wish.levels) <= {*known, UNSPECIFIED}
 
 
 def _signs(sources: Iterable[str]) -> set[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pathway import forms, strict_yaml
+from pathway import forms, measure_forms, strict_yaml
 from pathway.canonical import canonical, sha256
 from pathway.conditions import SECONDS, Condition, Leaf, Lists, Parameter, Reader, leaves
 from pathway.errors import RuleBookError
@@ -40,6 +40,9 @@ class Rule:
 
     The period of an obligation runs from `start` to `expires`. It opens before `opens_within`, or else while it has not
     expired; a task that stands by then stays for whoever has it.
+
+    An obligation with a `card` is a hint: it gives a dismissible card while `when` holds, and never a task; it is not
+    given while one of the obligations of `yields_to` is open for the patient.
     """
 
     id: str
@@ -55,6 +58,9 @@ class Rule:
     outcome: str = ""
     per: str = ""
     task: str = ""
+    card: str = ""
+    indicator: str = ""
+    yields_to: tuple[str, ...] = ()
     checklist: tuple[str, ...] = ()
     start: Due | None = None
     due: Due | None = None
@@ -70,11 +76,15 @@ class Rule:
     """The comparisons of `when`, in written order: gathered once, for they are asked for with every sentence."""
     names: tuple[str, ...] = field(init=False, compare=False, repr=False)
     """What `reads` says, gathered once, for every case and every check of the book asks."""
+    of_person: bool = field(init=False, compare=False, repr=False)
+    """Whether it says the same on every sheet: it is about the person, and its words name no vertebra."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "leaves", tuple(leaves(self.when)))
         named = (leaf.datum.id for part in self.conditions() for leaf in leaves(part))
         object.__setattr__(self, "names", tuple(dict.fromkeys(named)))
+        placed = any("{level}" in text or ".place}" in text for text in self.say.values())
+        object.__setattr__(self, "of_person", self.scope is Scope.PATIENT and not placed)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Every condition of the rule."""
@@ -265,11 +275,13 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum], lists: Lists | Non
     reader = Reader(names, parameters, where, lists or {})
     times = {key: _time(key, raw[key], parameters, where) for key in _TIMES if key in raw}
     _check_times(times, where)
+    counted = _lists_of(raw["when"], lists or {})
     return Rule(
         id=where, title=raw["title"], stratum=stratum, scope=Scope(raw["scope"]), when=reader.read(raw["when"]),
-        say=raw["say"], parameters=parameters, lists=_lists_of(raw["when"], lists or {}),
+        say=_said(raw["say"], counted), parameters=parameters, lists=counted,
         role=raw.get("role", ""), ask=raw.get("ask", ""),
         outcome=raw.get("outcome", ""), per=raw.get("per", ""), task=raw.get("task", ""),
+        card=raw.get("card", ""), indicator=raw.get("indicator", ""), yields_to=tuple(raw.get("yields-to", ())),
         checklist=tuple(raw.get("checklist", ())),
         start=times.get("start"), due=times.get("due"), expires=times.get("expires"),
         opens_within=times.get("opens-within"),
@@ -277,6 +289,14 @@ def _rule(raw: Mapping[str, Any], names: Mapping[str, Datum], lists: Lists | Non
         overtaken_by=raw.get("overtaken-by", {}), lasts_through=tuple(raw.get("lasts-through", ())),
         owner=raw.get("owner", ""), priority=raw.get("priority", ""), document=raw,
     )  # fmt: skip
+
+
+def _said(raw: Mapping[str, str], lists: Lists) -> dict[str, str]:
+    """The messages of a rule, with the items of a list that it counts by where they name it."""
+    said = dict(raw)
+    for name, items in lists.items():
+        said = {part: text.replace(f"{{{name}}}", ", ".join(items)) for part, text in said.items()}
+    return said
 
 
 def _lists_of(raw: Any, lists: Lists) -> Lists:
@@ -352,7 +372,11 @@ def _check_whole(rule_set: RuleSet) -> None:
                 fix = "Give the rule or the datum an ask: what is missing has to be asked for"
                 raise RuleBookError(f"nothing says how {mute[0]!r} is got", where=rule.id, fix=fix)
     outcomes = {rule.outcome for rule in rule_set.recommendations}
+    notes = {rule.id: rule.scope for rule in rule_set.rules() if rule.role == "note"}
+    others = [rule.id for rule in rule_set.rules() if rule.id not in notes]
+    measure_forms.check(rule_set.document["ruleset"], notes, others)
     _check_checklists(rule_set)
+    _check_hints(rule_set)
     if rule_set.kind == forms.CONSIDERATIONS and any(rule.role != "note" for rule in rule_set.rules()):
         fix = "Make every rule a criterion of role note, or mend the kind"
         raise RuleBookError("a rule set of considerations decides and asks for nothing", where=where, fix=fix)
@@ -367,6 +391,19 @@ def _check_whole(rule_set: RuleSet) -> None:
         raise RuleBookError(
             "hit order, refusals and rules name different outcomes", where=where, fix="One rule or more per outcome"
         )
+
+
+def _check_hints(rule_set: RuleSet) -> None:
+    """A hint rests on something that grows old, or it would stay for ever; it gives way to tasks of its own set."""
+    off = rule_set.site.get("off", {})
+    tasks = {rule.id for rule in rule_set.obligations if rule.task}
+    for rule in rule_set.obligations:
+        if rule.card and all(leaf.within is None for leaf in rule.leaves):
+            raise RuleBookError("nothing ends this card", where=rule.id, fix="Limit the age of its sign: within")
+        strange = [id for id in rule.yields_to if id not in tasks and id not in off]
+        if strange:
+            what = f"it yields to {strange[0]!r}, which is no task of {rule_set.id}"
+            raise RuleBookError(what, where=rule.id, fix="Mend yields-to")
 
 
 def _check_checklists(rule_set: RuleSet) -> None:

@@ -30,10 +30,12 @@ class Sayings:
 
     def criteria(self, rules: Iterable[Rule], row: Judged) -> list[dict[str, Any]]:
         """Criteria with verdict and message, in the first form with their comparisons."""
-        said, twins = self._criteria.setdefault(id(row.sheet), {}), self._twins
+        own, twins = self._criteria.setdefault(id(row.sheet), {}), self._twins
+        of_all = self._criteria.setdefault(0, {})
         rows: list[dict[str, Any]] = []
         for rule in rules:
             number = twins.get(id(rule), id(rule))
+            said = of_all if rule.of_person else own
             one = said.get(number)
             if one is None:
                 one = said[number] = self._criterion(rule, row)

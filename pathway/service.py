@@ -13,6 +13,7 @@ from pathway.case import Case
 from pathway.chart import ChartResource, SetAside, manifest
 from pathway.clockwork import PACE, Pace
 from pathway.cohort import Line, cohort
+from pathway.correspondence import Correspondence
 from pathway.decide import decide
 from pathway.deciding import Decider, placed
 from pathway.decisions import Decision, DecisionRecord, form_of
@@ -34,14 +35,15 @@ from pathway.waking import wake
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A decision that is not stored yet: the case, the decision, the rule sets that made it, and the manifest of what
-    it was made from.
+    """A decision that is not stored yet: the case, the decision, the rule sets that made it, the manifest of what it
+    was made from, and that chart.
     """
 
     case: Case
     decision: Decision
     inputs: bytes
     rule_sets: tuple[RuleSet, ...]
+    chart: Sequence[ChartResource]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class Service:
         """Where people act on tasks."""
         return Desk(self.store, self.clock, self.pace, self.channels)
 
+    @property
+    def correspondence(self) -> Correspondence:
+        """Where people make letters, sign them and take them back."""
+        return Correspondence(self.store, self.clock, self.channels)
+
     def wake(self, limit: int = 500, stop: Callable[[], bool] = lambda: False) -> int:
         """Do what the clock has to do to tasks by now, emergencies first; how many were moved or put off."""
         return wake(self.store, self.clock.now(), self.pace, self.channels, limit, stop, self.tell)
@@ -124,7 +131,7 @@ class Service:
         with self.rules.lease(self.clock.now()) as armed:
             case = armed.sees(case)
             decision = decide(case, armed.machines, armed.not_run, acting=self.acting)
-            return Assessment(case, decision, manifest(chart), armed.rule_sets)
+            return Assessment(case, decision, manifest(chart), armed.rule_sets, chart)
 
     def log(
         self, made: Assessment, inputs: Sequence[tuple[ChartResource, bytes]], *,

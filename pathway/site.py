@@ -1,4 +1,4 @@
-"""The site layer: the numbers that a site sets for itself and the switches it throws, laid over a release.
+"""The site layer: the numbers and lists that a site sets for itself and the switches it throws, laid over a release.
 
 Laying a layer over a rule set gives another rule set, with a document and a hash of its own, that names the release
 it came from, the layer, and for each change who made it, when and why. What a layer does not name keeps every byte.
@@ -6,7 +6,7 @@ it came from, the layer, and for each change who made it, when and why. What a l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -24,7 +24,8 @@ from pathway.rulebook import RuleSet, bounds, from_document
 class Entry:
     """Which rule of which set an entry is about, who answers for it, since when and why.
 
-    A switch without a rule is thrown for the whole rule set. `where` is file and line, for messages.
+    A switch without a rule is thrown for the whole rule set; a list has none, for several rules may count by it.
+    `where` is file and line, for messages.
     """
 
     rule_set: str
@@ -53,14 +54,27 @@ class Override:
     unit: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Choice:
+    """The items of a rule set's list that count at the site, from among those that its rules write."""
+
+    entry: Entry
+    name: str
+    items: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One site's entries; their order never matters. `status` is draft, or active with two names on each override."""
+    """One site's entries; their order never matters.
+
+    `status` is draft, or active with two names on each override and each list.
+    """
 
     name: str
     status: str
     overrides: tuple[Override, ...] = ()
     off: tuple[Entry, ...] = ()
+    lists: tuple[Choice, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -71,7 +85,12 @@ class Layer:
             for one in sorted(self.overrides)
         ]  # fmt: skip
         off = [{**one.note(), "rule-set": one.rule_set, "rule": one.rule} for one in sorted(self.off)]
-        return sha256(canonical({"site": self.name, "status": self.status, "parameters": numbers, "off": off}))
+        chosen = [
+            {**one.entry.note(), "rule-set": one.entry.rule_set, "list": one.name, "items": list(one.items)}
+            for one in sorted(self.lists)
+        ]
+        said = {"site": self.name, "status": self.status, "parameters": numbers, "off": off}
+        return sha256(canonical(said | ({"lists": chosen} if chosen else {})))
 
     def switch(self, rule_set: str) -> Entry | None:
         """The switch that is thrown for a whole rule set, if one is."""
@@ -79,7 +98,7 @@ class Layer:
 
     def check_names(self, known: frozenset[str]) -> None:
         """Refuse an entry about a rule set that is not known: a switch with a slip of the pen must not go unnoticed."""
-        for entry in (*(one.entry for one in self.overrides), *self.off):
+        for entry in (*(one.entry for one in (*self.overrides, *self.lists)), *self.off):
             if entry.rule_set not in known:
                 raise entry.fault(f"no rule set {entry.rule_set!r}", f"Known: {', '.join(sorted(known))}")
 
@@ -90,12 +109,16 @@ class Layer:
         """
         overrides = [one for one in self.overrides if one.entry.rule_set == rule_set.id]
         off = [one for one in self.off if one.rule_set == rule_set.id and one.rule]
-        if not overrides and not off:
+        lists = [one for one in self.lists if one.entry.rule_set == rule_set.id]
+        if not overrides and not off and not lists:
             return rule_set
         document = parse(rule_set.body)
         rules = {rule["id"]: rule for rule in document["rules"]}
         for one in overrides:
             _override(_rule(rules, one.entry, rule_set), one, rule_set)
+        for choice in lists:
+            _check_listed(choice, rule_set)
+        chosen = _chosen(document, lists)
         for switch in off:
             _check_may_rest(_rule(rules, switch, rule_set), switch)
         resting = {one.rule: one.note() for one in off}
@@ -104,11 +127,12 @@ class Layer:
             document["ruleset"]["status"] = "draft"
         document["site"] = {
             "name": self.name, "status": self.status, "sha256": self.sha256, "base": rule_set.sha256, "off": resting,
+            **({"lists": chosen} if chosen else {}),
         }  # fmt: skip
         try:
             laid = from_document(document)
         except RuleBookError as fault:
-            entries = [*(one.entry for one in overrides), *off]
+            entries = [*(one.entry for one in lists), *(one.entry for one in overrides), *off]
             entry = next((one for one in entries if one.rule == fault.where), entries[0])
             raise entry.fault(fault.what, fault.fix) from fault
         for one in overrides:
@@ -145,6 +169,42 @@ def _override(rule: dict[str, Any], one: Override, rule_set: RuleSet) -> None:
     known[one.parameter] = {
         **one.entry.note(), "value": one.value, "unit": one.unit, "status": SITE, "was": own["value"],
     }  # fmt: skip
+
+
+def _check_listed(one: Choice, rule_set: RuleSet) -> None:
+    """A list is the rule set's own, and holds items that a rule writes; what a payer lists is the payer's."""
+    known = rule_set.document["ruleset"].get("lists", {})
+    if one.name not in known:
+        fix = f"Its lists: {', '.join(known) or 'none'}; a site adds none"
+        raise one.entry.fault(f"{rule_set.release} has no list {one.name!r}", fix)
+    if rule_set.kind == "coverage":
+        fix = "Leave it as it is: a site sets lists of other kinds alone"
+        raise one.entry.fault(f"{one.name} is the payer's list, not the site's", fix)
+    written = dict.fromkeys(item for rule in rule_set.document["rules"] for item in _written(rule, one.name))
+    strange = [item for item in one.items if item not in written]
+    if strange:
+        raise one.entry.fault(f"{one.name} has no item {strange[0]!r}", f"Its items: {', '.join(written)}")
+
+
+def _written(raw: Any, name: str) -> Iterator[str]:
+    """The items that a rule of a document counts by a list."""
+    if isinstance(raw, Mapping):
+        body = cast(Mapping[str, Any], raw)
+        if body.get("listed-in") == name:
+            yield from body["of"]
+        raw = list(body.values())
+    if isinstance(raw, list):
+        for part in cast(list[Any], raw):
+            yield from _written(part, name)
+
+
+def _chosen(document: Mapping[str, Any], lists: Iterable[Choice]) -> dict[str, Any]:
+    """Put the site's lists into a document; for each what the document says of it, with what it was."""
+    known, said = document["ruleset"].get("lists", {}), dict[str, Any]()
+    for one in lists:
+        said[one.name] = {**one.entry.note(), "was": known[one.name]}
+        known[one.name] = list(one.items)
+    return said
 
 
 def _check_plausible(one: Override, laid: RuleSet) -> None:

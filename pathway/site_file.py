@@ -11,11 +11,12 @@ from typing import Any, Final, cast
 from pathway import strict_yaml
 from pathway.effective import read_day
 from pathway.errors import RuleBookError
-from pathway.site import Entry, Layer, Override
+from pathway.site import Choice, Entry, Layer, Override
 
-_KEYS: Final = ("site", "status", "parameters", "off")
+_KEYS: Final = ("site", "status", "parameters", "lists", "off")
 _OVERRIDE: Final = ("rule-set", "rule", "parameter", "value", "unit", "set-on", "by", "reason")
 _OFF: Final = ("rule-set", "rule", "set-on", "by", "reason")
+_LIST: Final = ("rule-set", "list", "items", "set-on", "by", "reason")
 _MAY_LACK: Final = "rule"  # of a switch: then it is thrown for the whole rule set
 
 Path_ = tuple[str | int, ...]
@@ -51,10 +52,12 @@ class _Reader:
             raise self._fault(("status",), f"status {status!r} is not known", "One of: draft, active")
         names = 2 if status == "active" else 1
         numbers = [self._override(at, raw, names) for at, raw in self._items("parameters")]
+        lists = [self._choice(at, raw, names) for at, raw in self._items("lists")]
         off = [self._entry(at, raw, _OFF, 1) for at, raw in self._items("off")]
         self._check_once([(one.entry, one.parameter) for one in numbers])
+        self._check_once([(one.entry, one.name) for one in lists])
         self._check_once([(one, "off") for one in off])
-        return Layer(name, status, tuple(sorted(numbers)), tuple(sorted(off)))
+        return Layer(name, status, tuple(sorted(numbers)), tuple(sorted(off)), tuple(sorted(lists)))
 
     def _items(self, key: str) -> list[tuple[Path_, Mapping[str, Any]]]:
         raw = self.document.get(key, [])
@@ -70,6 +73,13 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             raise self._fault((*at, "value"), "value is no plain number", "Write 18 or 2.5")
         return Override(entry, self._text(at, raw, "parameter"), value, self._text(at, raw, "unit"))
+
+    def _choice(self, at: Path_, raw: Mapping[str, Any], names: int) -> Choice:
+        entry = self._entry(at, raw, _LIST, names)
+        items = cast(list[Any], raw["items"]) if isinstance(raw["items"], list) else []
+        if not items or not all(isinstance(one, str) for one in items) or len(set(items)) < len(items):
+            raise self._fault((*at, "items"), "items lists no names, each once", "Write items: [one, other]")
+        return Choice(entry, self._text(at, raw, "list"), tuple(items))
 
     def _entry(self, at: Path_, raw: Mapping[str, Any], keys: Sequence[str], names: int) -> Entry:
         for key in raw:

@@ -60,7 +60,8 @@ class Machine(Lent):
     """A rule set, compiled once and ready for any number of cases. Threads may share it, forked children too.
 
     `search` finds what is missing; a rule set without outcomes has none. `rules` are the criteria by id, `reads` the
-    names that each rule compares, and `said` holds the verdicts of each criterion as a later stratum reads them.
+    names that each rule compares, `below` the criteria that each obligation does, and `said` holds the verdicts of each
+    criterion as a later stratum reads them.
     """
 
     def __init__(self, rule_set: RuleSet) -> None:
@@ -68,6 +69,10 @@ class Machine(Lent):
         self.search = Search(rule_set) if rule_set.recommendations else None
         self.rules = {rule.id: rule for rule in rule_set.criteria}
         self.reads = {rule.id: rule.reads() for rule in rule_set.rules()}
+        self.below = {
+            rule.id: tuple(one for one in rule_set.criteria if one.id in self.reads[rule.id])
+            for rule in rule_set.obligations
+        }
         self.said = {rule.id: {word: Fact(rule.id, word) for word in VERDICTS} for rule in rule_set.criteria}
         self._criteria = Judge([Statement(r.id, r.scope, r.when) for r in rule_set.criteria])
         self._recommend = Judge([Statement(r.id, r.scope, r.when) for r in rule_set.recommendations])

@@ -6,7 +6,7 @@ pays nothing for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -71,11 +71,12 @@ class TracedSheet:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """All of a decision, in its order."""
+    """All of a decision, in its order; a card that is no task once for each sheet on which its rule holds."""
 
     levels: tuple[TracedSheet, ...]
     treated: tuple[TracedSheet, ...]
     considerations: tuple[TracedSheet, ...] = ()
+    hints: tuple[TracedRule, ...] = ()
 
 
 def explain_decision(body: Mapping[str, Any], rule_sets: Sequence[RuleSet]) -> Trace:
@@ -87,15 +88,13 @@ def explain_decision(body: Mapping[str, Any], rule_sets: Sequence[RuleSet]) -> T
     case = Case.from_decision(Vocabulary.union(rule_set.vocabulary for rule_set in rule_sets), body)
     levels = {sheet.level: view for sheet, view in case.views(Scope.LEVEL)}
     treated = {id: iter(case.views(Scope.TREATED_LEVEL)) for id in by_id}  # a row for each sheet, in order
-    cemented = {sheet.instance: view for sheet, view in case.views(Scope.TREATED_LEVEL)}
+    listed = {sheet.instance: view for scope in Scope for sheet, view in case.views(scope)}
     weighed = body.get("considerations", ())
     return Trace(
         tuple(_sheet(row, by_id[row["policy"]], levels[row["level"]], case) for row in body["levels"]),
         tuple(_sheet(row, by_id[row["ruleSet"]], next(treated[row["ruleSet"]])[1], case) for row in body["treated"]),
-        tuple(
-            _sheet(row, by_id[row["ruleSet"]], (cemented if "@" in row["instance"] else levels)[row["instance"]], case)
-            for row in weighed
-        ),
+        tuple(_sheet(row, by_id[row["ruleSet"]], listed[row["instance"]], case) for row in weighed),
+        tuple(one for row in body.get("hints", ()) for one in _hint(row, by_id, case)),
     )
 
 
@@ -127,6 +126,22 @@ def _sheet(row: Mapping[str, Any], rule_set: RuleSet, view: View, case: Case) ->
         for rule in fired
     )
     return TracedSheet(row["level"], row["episode"], rule_set, outcome, outcomes, criteria)
+
+
+def _hint(row: Mapping[str, Any], by_id: Mapping[str, RuleSet], case: Case) -> Iterator[TracedRule]:
+    """Why a card is shown: its rule on each sheet on which it holds. ReplayError where it holds on none."""
+    rule_set = by_id[row["release"].partition("|")[0]]
+    rule = next(one for one in rule_set.obligations if one.id == row["rule"])
+    seen = [one for one in rule_set.criteria if rule.scope.sees(one.scope)]
+    held = False
+    for _, view in case.views(rule.scope):
+        verdicts = {one.id: Fact(one.id, _WORDS[evaluate(one.when, view, case.as_of)]) for one in seen}
+        whole = {**view, **verdicts}
+        if evaluate(rule.when, whole, case.as_of):
+            held = True
+            yield TracedRule(rule, _WORDS[True], " ".join(row["why"]), comparisons(rule.when, whole, case.as_of))
+    if not held:
+        raise ReplayError("the card does not follow from the stored facts", where=rule.id)
 
 
 def _rule(rule: Rule, said: Mapping[str, Any], view: View, case: Case) -> TracedRule:

@@ -18,11 +18,11 @@ from pathway.strata import Judged, Machine, Ran
 
 
 def wishes_of(ran: Ran, case: Case, sayings: Sayings, form: int) -> Iterator[Obligation]:
-    """Every obligation that a rule set states on a case, sheet by sheet, in a decision of that form."""
+    """Every obligation that a rule set states on a case, sheet by sheet, in a decision of that form; no hint is one."""
     for scope, rows in ran.asking.items():
         for row, holds in zip(rows, ran.holds[scope], strict=True):
             for rule in ran.machine.rule_set.obligations:
-                if rule.scope is scope:
+                if rule.scope is scope and not rule.card:
                     wish = _wish(ran.machine, case, rule, row, holds, sayings, form)
                     if wish is not None:
                         yield wish
@@ -36,19 +36,22 @@ def _wish(
     One that stands open also lasts through the outcomes that its rule names: data grown old withdraw no task. Nor does
     its time: past that, no new one opens, and the one that stands is ended by the clock or by people.
     """
+    when = holds[f"{rule.id}:when"]
+    if not when and not case.standing:
+        return None
     episode = person_episode_id(case.patient) if rule.per == "patient" else row.sheet.episode
     closed = holds.get(f"{rule.id}:closed", False)
     outcome = row.view.get("outcome")
     lasting = closed or (outcome is not None and outcome.value in rule.lasts_through)
     standing = f"{episode}/{rule.id}" in case.standing
-    if not episode or not (holds[f"{rule.id}:when"] or (lasting and standing)):
+    if not episode or not (when or (lasting and standing)):
         return None
     if not standing and _over(case, rule, row):
         return None
     assert rule.due is not None, "the rule book gives every obligation its due"
     names = [name for name in machine.reads[rule.id] if name in row.view]
     facts = [row.view[name] for name in names]
-    criteria = [c for c in machine.rule_set.criteria if c.id in names]
+    criteria = [c for c in machine.below[rule.id] if c.id in row.view]
     below = [row.view[name] for c in criteria for name in machine.reads[c.id]]
     sources = tuple(sorted({source for fact in (*facts, *below) for source in fact.sources}))
     later = form > SECOND
@@ -122,27 +125,27 @@ def _cited(
 ) -> tuple[str, ...]:  # fmt: skip
     """The records of the comparisons by which a condition surely came out so, those of its criteria among them."""
     found: set[str] = set()
-    for leaf in filter(only, _coming_out(condition, row, case, as_=as_)):
+    for leaf in filter(only, coming_out(condition, row, case, as_=as_)):
         found.update(row.view[leaf.datum.id].sources)
         criterion = machine.rules.get(leaf.datum.id)
         if criterion is not None and row.verdicts.get(criterion.id) in ("met", "not-met"):
             met = row.verdicts[criterion.id] == "met"
-            below = filter(only, _coming_out(criterion.when, row, case, as_=met))
+            below = filter(only, coming_out(criterion.when, row, case, as_=met))
             found.update(source for one in below for source in row.view[one.datum.id].sources)
     return tuple(sorted(found))
 
 
-def _coming_out(condition: Condition, row: Judged, case: Case, *, as_: bool) -> Iterator[Leaf]:
+def coming_out(condition: Condition, row: Judged, case: Case, *, as_: bool) -> Iterator[Leaf]:
     """The comparisons that surely came out for a condition, or against it; under a `not`, the other way round."""
     match condition:
         case Leaf():
             if verdict_of(condition, row.view[condition.datum.id], case.as_of) is as_:
                 yield condition
         case Not(part):
-            yield from _coming_out(part, row, case, as_=not as_)
+            yield from coming_out(part, row, case, as_=not as_)
         case All(parts) | AnyOf(parts):
             for part in parts:
-                yield from _coming_out(part, row, case, as_=as_)
+                yield from coming_out(part, row, case, as_=as_)
 
 
 def _items(machine: Machine, rule: Rule, row: Judged, case: Case, sayings: Sayings) -> tuple[Item, ...]:

@@ -1,0 +1,89 @@
+"""What people do to letters: make one from a decision, sign it off, take it back; each once, with who and when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+
+from pathway.keeping import FHIR
+from pathway.letters import Letter, LetterStep, Step
+from pathway.lifecycle import ACTORS, Role
+from pathway.people import NotYoursError, OutOfTurnError, Person, words
+from pathway.ports import Clock, Ledger, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Correspondence:
+    """Letters over a store. `channels` are what the house has to tell others by; what goes is read when it goes."""
+
+    store: Store
+    clock: Clock
+    channels: Collection[str] = field(default=frozenset())
+
+    def make(self, id: str, patient: str, decision: str, document: bytes, person: Person, replaces: str = "") -> Letter:
+        """Keep a letter as preliminary; the same id again is the letter that is there.
+
+        OutOfTurnError where the letter that it is to replace is not this patient's, or no longer stands.
+        """
+        if person.role not in ACTORS:
+            raise NotYoursError("your role makes no letters", fix="Ask a coordinator or a clinician")
+        with self.store.write() as ledger:
+            ledger.hold(patient)
+            own = {one.id: one for one in ledger.letters(patient)}
+            if id in own:
+                return own[id]
+            if replaces and (replaces not in own or own[replaces].standing not in ("preliminary", "signed")):
+                raise OutOfTurnError("the letter that this is to replace no longer stands", fix="Load the page again")
+            ledger.append_letter_step(LetterStep(
+                id, 1, patient, Step.MADE, self.clock.now(), person.name, person.role, person.display, decision,
+                ledger.keep_bytes(document), replaces,
+            ))  # fmt: skip
+            return ledger.letter(id)
+
+    def sign(self, id: str, document: bytes, person: Person) -> Letter:
+        """Sign a preliminary letter off: from now on it counts, goes out, and replaces the one before it.
+
+        Only a clinician does. Signed twice it is signed once; OutOfTurnError where it was replaced or taken back.
+        """
+        if person.role is not Role.CLINICIAN:
+            raise NotYoursError("only a clinician signs a letter off", fix="Ask a clinician to read and sign it")
+        with self.store.write() as ledger:
+            letter = _held(ledger, id)
+            if letter.standing == "signed":
+                return letter
+            if letter.standing != "preliminary":
+                raise OutOfTurnError(f"this letter is {letter.standing}", fix="Sign the letter that stands")
+            return self._step(ledger, letter, Step.SIGNED, document, person)
+
+    def withdraw(self, id: str, document: bytes, person: Person, text: str) -> Letter:
+        """Take a letter back as entered in error, with a reason. A signed one only a clinician takes back."""
+        if not words(text):
+            raise OutOfTurnError("a reason is missing", fix="Say why the letter is taken back")
+        with self.store.write() as ledger:
+            letter = _held(ledger, id)
+            if letter.signed and person.role is not Role.CLINICIAN:
+                raise NotYoursError("only a clinician takes a signed letter back", fix="Ask a clinician")
+            if letter.withdrawn:
+                return letter
+            return self._step(ledger, letter, Step.WITHDRAWN, document, person, words(text))
+
+    def _step(
+        self, ledger: Ledger, letter: Letter, step: Step, document: bytes, person: Person, text: str = ""
+    ) -> Letter:
+        now = self.clock.now()
+        ledger.append_letter_step(replace(
+            letter.made, sequence=letter.last.sequence + 1, step=step, at=now, actor=person.name, role=person.role,
+            display=person.display, sha256=ledger.keep_bytes(document), text=text,
+        ))  # fmt: skip
+        if FHIR in self.channels:
+            for one in (letter.id, letter.made.replaces):
+                # What never left the house is not told of outside, unless it leaves now.
+                if one and ledger.letter(one).signed:
+                    ledger.post(f"DocumentReference/{one}", FHIR, letter.made.patient, now)
+        return ledger.letter(letter.id)
+
+
+def _held(ledger: Ledger, id: str) -> Letter:
+    """A letter that nobody else writes on until this transaction ends."""
+    ledger.hold(ledger.letter(id).made.patient)
+    return ledger.letter(id)
