@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
     )
     source: str = Field(default="local", description="names the sender: patient ids mean something only within it")
+    letterhead: str = Field(default="", description="the house by name and address, at the head of its letters")
     time_zone: str = Field(default="UTC", description="the facility's zone (IANA name), for dates without a time")
     go_live: date | None = Field(
         default=None,
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
             "considerations",
             "after-cement",
             "bone-health",
+            "bone-treatment",
             "coverage-cms-lcd",
             "payer-6w",
             "wiser",
@@ -71,7 +73,7 @@ class Settings(BaseSettings):
     rules_from: Literal["releases", "working"] = Field(
         default="releases", description="what decides: frozen releases, or the working files while rules are written"
     )
-    site_rules: Path | None = Field(default=None, description="the file of the site's own numbers and switches")
+    site_rules: Path | None = Field(default=None, description="the file of the site's own numbers, lists and switches")
     site_codes: Path | None = Field(
         default=None, description="the ConceptMap (FHIR R4, JSON) of the site's own codes, read when the service starts"
     )

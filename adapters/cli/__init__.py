@@ -12,9 +12,12 @@ import click
 from adapters.cli.accounts import account
 from adapters.cli.assess import assess
 from adapters.cli.backup import backup, restore, upgrade
+from adapters.cli.burden import burden
 from adapters.cli.codes import codes
 from adapters.cli.demo import demo
+from adapters.cli.downtime import downtime
 from adapters.cli.ingesting import job, load, poll, subscribe
+from adapters.cli.measure import measure
 from adapters.cli.outbox import key, outbox
 from adapters.cli.rules import rules
 from adapters.cli.screen import screen
@@ -69,12 +72,15 @@ for command in (
     rules,
     codes,
     demo,
+    downtime,
     account,
     backup,
     restore,
     upgrade,
     sweep,
     cohort,
+    measure,
+    burden,
     load,
     poll,
     subscribe,

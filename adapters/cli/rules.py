@@ -152,6 +152,11 @@ def _at_this_site(rule: Rule) -> Iterator[str]:
             own, entry = rule.parameters[one.parameter], one.entry
             signed = f"(site, by {', '.join(entry.by)}, on {entry.set_on}): {entry.reason}"
             yield f"At this site, in {entry.rule_set}: {one.parameter} {own.value} -> {one.value} {one.unit} {signed}"
+    for one in layer.lists:
+        if one.name in rule.lists:
+            was, now, entry = ", ".join(rule.lists[one.name]), ", ".join(one.items), one.entry
+            signed = f"(site, by {', '.join(entry.by)}, on {entry.set_on}): {entry.reason}"
+            yield f"At this site, in {entry.rule_set}: {one.name} [{was}] -> [{now}] {signed}"
     for off in layer.off:
         if off.rule == rule.id:
             yield f"At this site, in {off.rule_set}: off (by {', '.join(off.by)}, on {off.set_on}): {off.reason}"

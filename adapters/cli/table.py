@@ -65,9 +65,11 @@ def _lines(body: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {row['level']:<12} after cement ({row['ruleSet']})"
         yield from (_said(c) for c in row["criteria"])
     for row in body.get("considerations", ()):
-        yield f"  {row['level']:<12} to weigh; the choice is the operator's ({row['ruleSet']})"
+        whose = "operator's" if row["level"] else "physician's"
+        yield f"  {row['level'] or 'the person':<12} to weigh; the choice is the {whose} ({row['ruleSet']})"
         yield from (_said(c) for c in row["criteria"] if c["verdict"] != "unknown")
     yield from _next(body)
+    yield from _hints(body)
     yield from _aside(body)
 
 
@@ -135,6 +137,13 @@ def _next(body: Mapping[str, Any]) -> Iterator[str]:
         yield _wrap(f"    {when} {', '.join(wish['levels'])}: {wish['title']}. {wish['why'][0]}")
         for item in wish.get("items", ()):
             yield _wrap(f"      {_MARKS[item['verdict']]} {item['message']}")
+
+
+def _hints(body: Mapping[str, Any]) -> Iterator[str]:
+    """The cards that are no tasks."""
+    for hint in body.get("hints", ()):
+        yield ""
+        yield _wrap(f"  card, no task: {hint['title']}. {'. '.join(hint['why'])}  [{hint['rule']}]")
 
 
 def _aside(body: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 
 from sqlalchemy import insert, select
 
@@ -39,6 +40,13 @@ class Log(Merges):
         query = select(tables.decision).where(_DECISION.patient.in_(self.keys_of(patient)))
         rows = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(limit))
         return tuple(DecisionRecord(**row._mapping) for row in rows)
+
+    def decision_before(self, patient: str, at: datetime) -> DecisionRecord | None:
+        """The last decision about a patient as of an instant before `at`, from before a merge too; None without one."""
+        query = select(tables.decision).where(_DECISION.patient.in_(self.keys_of(patient)), _DECISION.as_of < at)
+        row = self._connection.execute(query.order_by(_DECISION.as_of.desc(), _DECISION.sequence.desc()).limit(1))
+        found = row.one_or_none()
+        return DecisionRecord(**found._mapping) if found is not None else None
 
     def latest_decisions(self, limit: int, before: int = 0) -> tuple[DecisionRecord, ...]:
         """The latest decisions about anybody, newest first; with `before`, those with a lower sequence number."""

@@ -34,6 +34,8 @@ RIGHTS: Final = {
     "unread": _CHANGE,
     "merge": _CHANGE,
     "care_word": _APPEND,
+    "card_feedback": _APPEND,
+    "letter": _APPEND,
 }
 
 

@@ -17,7 +17,9 @@ from adapters.db.care import CareWords
 from adapters.db.charts import Charts
 from adapters.db.engine import make_engine, transaction
 from adapters.db.errors import StoreUnavailableError
+from adapters.db.feedback import Feedback
 from adapters.db.jobs import Jobs
+from adapters.db.letters import Letters
 from adapters.db.log import Log
 from adapters.db.marks import Marks
 from adapters.db.migrate import at_head
@@ -29,7 +31,7 @@ from adapters.db.unread import Unread
 from pathway.ports import Answer, Ledger
 
 
-class SqlLedger(Charts, Recalls, Board, TaskEvents, CareWords, Posts, Log):
+class SqlLedger(Charts, Recalls, Board, TaskEvents, CareWords, Letters, Posts, Log):
     """Everything that is stored, seen from one transaction."""
 
 
@@ -110,6 +112,12 @@ class SqlStore:
         """A transaction on the marks of what goes on for ever."""
         with transaction(self._engine, write=write) as connection:
             yield Marks(connection)
+
+    @contextmanager
+    def feedback(self, *, write: bool) -> Iterator[Feedback]:
+        """A transaction on what clinicians answered to cards."""
+        with transaction(self._engine, write=write) as connection:
+            yield Feedback(connection)
 
     @contextmanager
     def jobs(self, *, write: bool) -> Iterator[Jobs]:

@@ -210,6 +210,45 @@ care_word: Final = Table(
     Column("episodes", JSON, nullable=False),  # that were known then
 )
 
+# What clinicians answered to cards of CDS Hooks. The digest is of all of an answer, so that one sent twice is one row.
+card_feedback: Final = Table(
+    "card_feedback",
+    metadata,
+    Column("digest", Text(64), primary_key=True),
+    Column("card", Text, nullable=False),
+    Column("at", Instant, nullable=False),  # when the clinician answered, by the client's clock
+    Column("received_at", Instant, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("actor", Text, nullable=False),  # the client that sent it: the hook does not say which of its users
+    Column("reason", Text, nullable=False),
+    Column("reason_system", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("accepted", JSON, nullable=False),  # the ids of the suggestions
+    sqlite_with_rowid=False,
+)
+Index(None, card_feedback.c.card, card_feedback.c.at, card_feedback.c.digest)
+
+# Letters about a patient, step by step: made, signed off, taken back. Each step names the document as it stood then.
+letter: Final = Table(
+    "letter",
+    metadata,
+    Column("letter", Text, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("patient", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("display", Text, nullable=False),
+    Column("decision", Text, refers("decision.id"), nullable=False),
+    Column("sha256", Text(64), refers("payload.sha256"), nullable=False),
+    Column("replaces", Text, nullable=False),  # empty where it is in no other letter's place
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index(None, letter.c.patient, letter.c.letter)
+
 account: Final = Table(
     "account",
     metadata,

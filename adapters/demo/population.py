@@ -23,15 +23,16 @@ _TABLETS: Final = ("Paracetamol 500 mg", "Amlodipine 5 mg", "Apixaban 5 mg", "Al
 Rng = random.Random
 
 
-def population(count: int, now: datetime, seed: int = SEED) -> Iterator[Record]:
+def population(count: int, now: datetime, seed: int = SEED, *, cemented: bool = True) -> Iterator[Record]:
     """So many patients as of `now`, one after the other; the same arguments give the same bytes."""
-    return (inhabitant(number, now, seed) for number in range(count))
+    return (inhabitant(number, now, seed, cemented=cemented) for number in range(count))
 
 
-def inhabitant(number: int, now: datetime, seed: int = SEED) -> Record:
-    """The patient with a number: some 10 to 60 resources."""
+def inhabitant(number: int, now: datetime, seed: int = SEED, *, cemented: bool = True) -> Record:
+    """The patient with a number: some 10 to 60 resources; nobody was cemented unless some may have been."""
     rng = Rng(f"{seed}/{number}")
-    (kind,) = rng.choices(list(_KINDS), list(_KINDS.values()))
+    shares = {kind: share for kind, share in _KINDS.items() if cemented or kind is not _cemented}
+    (kind,) = rng.choices(list(shares), list(shares.values()))
     gender = rng.choice(("female", "female", "male"))
     record = Record(f"pop-{number:07}", now, name=f"P{number:07} Example", gender=gender, age=rng.randint(58, 93))
     _visit(record, rng)

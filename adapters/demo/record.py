@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.fhir.findings import ATTESTATION, RESTART, is_statement
 from adapters.fhir.reading import ANSWER, FINDING, LEAK, LEVEL, ORDER, PAYER, TECHNIQUE
 from adapters.fhir.terminology import local_system
-from adapters.fhir.treated_facts import DESTINATIONS
+from adapters.fhir.treated_facts import DESTINATIONS, GRAVE
 
 Json = dict[str, Any]
 
@@ -154,16 +154,21 @@ class Record:
 
     def lab(
         self, code: str, value: float | str, unit: str, days: float, *, flag: str = "", high: float | None = None,
-        status: str = "final",
+        low: float | None = None, status: str = "final",
     ) -> Record:  # fmt: skip
-        """A measurement by its LOINC code, in a UCUM unit; with the laboratory's flag (`N`, `H`) or its upper bound."""
+        """A measurement by its LOINC code, in a UCUM unit; with the laboratory's flag (`N`, `H`) or its bounds."""
         body = self._observation(concept(LOINC, code), days, status)
         amount = value if isinstance(value, str) else {"value": value, "system": UCUM, "code": unit}
         body["valueString" if isinstance(value, str) else "valueQuantity"] = amount
         if flag:
             body["interpretation"] = [concept(f"{_TERMINOLOGY}/v3-ObservationInterpretation", flag)]
-        if high is not None:
-            body["referenceRange"] = [{"high": {"value": high, "system": UCUM, "code": unit}}]
+        ends = {
+            end: {"value": at, "system": UCUM, "code": unit}
+            for end, at in (("low", low), ("high", high))
+            if at is not None
+        }
+        if ends:
+            body["referenceRange"] = [ends]
         return self._own(body, "lab")
 
     def medicine(
@@ -261,7 +266,10 @@ class Record:
         return self._own(body | ({"complication": codes} if codes else {}), "cement")
 
     def leak_statement(self, level: str, days: float, leaks: Iterable[str] = (), silent: Iterable[str] = ()) -> Record:
-        """The operator's statement for every destination except those kept silent about."""
+        """The operator's statement for every destination except those kept silent about.
+
+        Cement inside the dura, or in heart or great veins, is stated only where it is among the `leaks`.
+        """
         body = self._observation(concept(FINDING, "cement-leak"), days, "final")
         body["bodySite"] = concept(LEVEL, level)
         body["partOf"] = [
@@ -272,8 +280,8 @@ class Record:
                 "code": concept(LEAK, place),
                 "valueCodeableConcept": concept(ANSWER, "present" if place in leaks else "absent"),
             }
-            for place in DESTINATIONS
-            if place not in silent
+            for place in (*DESTINATIONS, *GRAVE)
+            if place not in silent and (place in DESTINATIONS or place in leaks)
         ]
         return self._own(body, "leak")
 
@@ -289,6 +297,18 @@ class Record:
         if level:
             body["bodySite"] = concept(LEVEL, level)
         return self._own(body, "volume")._part_of_procedure()
+
+    def legs_well(self, days: float) -> Record:
+        """The questions of a call: legs, saddle, bladder and bowel are as they were."""
+        for sign in ("leg-weakness", "saddle-numbness", "bladder-or-bowel-trouble"):
+            self.finding(sign, "absent", days)
+        return self
+
+    def residual_urine(self, millilitres: int, days: float, *, status: str = "final") -> Record:
+        """The volume of urine left in the bladder."""
+        body = self._observation(concept(FINDING, "residual-urine"), days, status)
+        body["valueQuantity"] = {"value": millilitres, "system": UCUM, "code": "mL"}
+        return self._own(body, "residual")
 
     def sins(self, level: str, total: int, days: float, *, status: str = "final") -> Record:
         """A total of the spinal instability neoplastic score; its parts are findings of their own."""

@@ -48,7 +48,7 @@ def _steps() -> Iterator[tuple[float, Step]]:
     yield -4.0, _made_ready
     yield 0.1, _cemented
     yield 0.2, _checked
-    yield 2.0, lambda record: _all(record.contact(0.02, "VR").appointment(-19))
+    yield 2.0, lambda record: _all(record.contact(0.02, "VR").legs_well(0.02).appointment(-19))
     yield 3.0, lambda record: _all(record.order("bone-density", 0.1))
     yield 21.2, _visit
     yield 30.0, lambda record: _all(record.lab("38267-1", -3.1, "{Tscore}", 0.2))
@@ -58,14 +58,14 @@ def _steps() -> Iterator[tuple[float, Step]]:
     yield 52.0, lambda record: _all(_alendronate(record, "MedicationDispense", "completed"))
     yield 60.0, _statement_withdrawn
     yield 62.0, lambda record: _all(record.leak_statement("L1", 0.1))
-    yield 91.2, lambda record: _all(record.contact(0.1).pain(2, 0.1).disability(7, 0.1))
+    yield 91.2, lambda record: _all(record.contact(0.1).legs_well(0.1).pain(2, 0.1).disability(7, 0.1))
     yield 150.0, _pain_next_door
     yield 152.0, lambda record: _all(record.oedema("L2", False, 0.2).oedema("L1", False, 0.2))
     yield 153.0, _refuted
     yield 160.0, lambda record: _all(record.pain(3, 0.1).tender("L2", False, 0.1))
     yield 183.0, lambda record: _all(record.appointment(0.1, "noshow"))
-    yield 190.0, lambda record: _all(record.contact(0.1, "VR").pain(2, 0.1))
-    yield 366.0, lambda record: _all(record.contact(0.1).pain(1, 0.1).disability(4, 0.1))
+    yield 190.0, lambda record: _all(record.contact(0.1, "VR").legs_well(0.1).pain(2, 0.1))
+    yield 366.0, lambda record: _all(record.contact(0.1).legs_well(0.1).pain(1, 0.1).disability(4, 0.1))
 
 
 def _all(record: Record) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def capability_statement(
         "kind": "instance",
         "software": {"name": "Pathway", "version": version},
         "implementation": {
-            "description": "Tasks and care plans around cement in fractured vertebrae. "
+            "description": "Tasks, care plans and letters around cement in fractured vertebrae. "
             "Draft rules: not approved for clinical use.",
             "url": base,
         },

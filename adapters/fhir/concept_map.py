@@ -35,7 +35,7 @@ _OWN: Final = f"{BASE}/CodeSystem/"
 _ANSWER: Final = local_system("answer")
 DENYING: Final = frozenset({
     "absent", "no", "normal", "none", "unable", "intact", "pain-free", "not-pregnant", "not-mechanical", "not-high",
-    "not-affirmed",
+    "not-affirmed", "clean",
 })  # fmt: skip
 """Our answers that deny: of something narrower they say nothing of what was asked."""
 _NO_ALLERGY: Final = ("no-known-allergy", "no-known-drug-allergy")

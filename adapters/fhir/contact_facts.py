@@ -1,13 +1,18 @@
-"""Contacts of follow-up: the last visit or call after cement that was kept. What was booked or missed is no contact."""
+"""Contacts of follow-up: the last visit or call after cement that was kept, and the function that was scored since.
+
+What was booked or missed is no contact.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
 from adapters.fhir.invariants import objects
 from adapters.fhir.known_chart import KnownChart
+from adapters.fhir.order_facts import roland_morris
 from adapters.fhir.reading import ORDER, When, codings, reference_of
 from pathway.chart import ChartResource
 from pathway.episodes import Episode, EpisodeKind
@@ -26,13 +31,29 @@ def last_contact(chart: KnownChart, event: Episode, over_at: datetime) -> Fact:
 
     It names the event in its reason or order, or bears the local code of such a contact and is the event's by its date.
     """
-    kept = [(at, r.reference) for r in _kept(chart) if (at := _begun(chart, r)) and over_at <= at <= chart.as_of
-            and _is_of(chart, event, r, at)]  # fmt: skip
+    kept = contacts(chart, event, over_at)
     if not kept:
         return unknown(DATUM)
     at = max(at for at, _ in kept)
-    day = (at.astimezone(chart.zone).date() - event.onset_at.astimezone(chart.zone).date()).days
-    return Fact(DATUM, day, at=at, sources=tuple(sorted(r for day, r in kept if day == at)))
+    sources = tuple(sorted(r for day, r in kept if day == at))
+    return Fact(DATUM, chart.local_days(event.onset_at, at), at=at, sources=sources)
+
+
+def function_after(chart: KnownChart, event: Episode, over_at: datetime) -> Iterator[Fact]:
+    """The last Roland-Morris total since the procedure, and on which day after cement it was taken."""
+    score = roland_morris("function-after-cement", [f for f in chart.named("disability-score") if f.at >= over_at])
+    yield score
+    day = chart.local_days(event.onset_at, score.at) if score.at is not None else None
+    if score.known:
+        yield Fact("function-day", day, at=score.at, sources=score.sources)
+    else:
+        yield replace(score, datum="function-day", candidate=day)
+
+
+def contacts(chart: KnownChart, event: Episode, over_at: datetime) -> list[tuple[datetime, str]]:
+    """When the contacts of an event were kept since it was over, each with its record; in no order."""
+    return [(at, r.reference) for r in _kept(chart) if (at := _begun(chart, r)) and over_at <= at <= chart.as_of
+            and _is_of(chart, event, r, at)]  # fmt: skip
 
 
 def _kept(chart: KnownChart) -> Iterator[ChartResource]:

@@ -36,7 +36,8 @@ PANELS: Final = frozenset({ATTESTATION, "consent", "fracture-suspicion"})
 """Findings that only gather others: each component is a finding of its own."""
 _STATEMENTS: Final = frozenset({
     ATTESTATION, "pain-attribution", "care-optimal", "surgeon-opinion", "antithrombotic-plan", "inflammation-explained",
-    "team-discussion",
+    "team-discussion", "cluster-review", "embolism-place", "embolism-plan", "heart-team-discussion",
+    "oncology-bone-plan", "denosumab-plan", "treatment-review",
 })  # fmt: skip
 _PROFESSIONS: Final = frozenset({"Practitioner", "PractitionerRole"})
 RESTART: Final = "restart-on"
@@ -46,10 +47,14 @@ _WARNINGS: Final = frozenset({
     "spinal-instability", "neural-impingement", "retropulsion", "cement-allergy", "atypical-pattern",
     "epidural-extension", "spinal-stenosis", "mri-unsafe", "cardiopulmonary-disease", "bleeding-risk",
     "antibiotic-allergy", "contrast-allergy", "hyperviscosity", "occult-tumour-signs", "performance-status-poor",
+    "new-back-pain", "recollapse",
+    "cement-migrating", "radicular-pain", "skeletal-malignancy", "recent-heart-attack-or-stroke", "paget-disease",
+    "skeletal-radiotherapy", "oesophageal-disease", "cannot-sit-upright", "fall-risk-high",
+    "leg-weakness", "saddle-numbness", "bladder-or-bowel-trouble", "night-pain",
 })  # fmt: skip
 _WORRYING: Final = frozenset({
     "deficit", "cord-or-cauda-sign", "symptoms", "pregnant", "abnormal", "anticoagulant", "antiplatelet", "raised",
-    "doubtful",
+    "doubtful", "central", "haematoma", "discharge",
 })  # fmt: skip
 
 

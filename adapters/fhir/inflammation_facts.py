@@ -103,7 +103,7 @@ def _by_range(value_set: str, body: Mapping[str, Any]) -> str:
     if len(ranges) != 1 or not isinstance(quantity, Mapping):
         return ""
     value = number(quantity.get("value"))
-    low, high = (_bound(ranges[0].get(part), quantity) for part in ("low", "high"))
+    low, high = (bound_of(ranges[0].get(part), quantity) for part in ("low", "high"))
     if value is None or high is None:
         return ""
     bound = str(quantity.get("comparator") or "")
@@ -113,7 +113,7 @@ def _by_range(value_set: str, body: Mapping[str, Any]) -> str:
     return "" if few or bound.startswith(">") else "normal"
 
 
-def _bound(end: Any, quantity: Mapping[str, Any]) -> Decimal | None:
+def bound_of(end: Any, quantity: Mapping[str, Any]) -> Decimal | None:
     """One end of a range, where it names the unit of the result: by code if either has one, else by the same word."""
     if not isinstance(end, Mapping):
         return None

@@ -44,6 +44,7 @@ class KnownChart:
     _by_type: Mapping[str, tuple[ChartResource, ...]]
     _by_code: Mapping[str, tuple[Finding, ...]]
     _standings: dict[str, tuple[tuple[ChartResource, str], ...]] = field(default_factory=dict[str, Any])
+    _observed: dict[tuple[str, ...], list[ChartResource]] = field(default_factory=dict[Any, Any])
 
     @classmethod
     def read(
@@ -68,6 +69,17 @@ class KnownChart:
     def of_type(self, kind: str) -> tuple[ChartResource, ...]:
         """The resources of one type."""
         return self._by_type.get(kind, ())
+
+    def observations(self, value_set: str) -> Iterator[ChartResource]:
+        """The Observations whose code is in a value set: a code is looked up once, however often it was measured."""
+        if not self._observed:
+            for resource in self.of_type("Observation"):
+                coded = codings(resource.body.get("code"))
+                key = tuple(repr((coding.get("system"), coding.get("code"))) for coding in coded)
+                self._observed.setdefault(key, []).append(resource)
+        for alike in self._observed.values():
+            if self.terms.match(value_set, codings(alike[0].body.get("code"))):
+                yield from alike
 
     @property
     def shared(self) -> Mapping[str, Resource]:
@@ -118,6 +130,10 @@ class KnownChart:
         onset, written = happened(resource.body, self.zone), recorded(resource.body, self.zone)
         begun = [w.latest for w in (onset,) if w] + [w.earliest for w in (written,) if w]
         return min(max(begun, default=resource.received_at), self.as_of)
+
+    def local_days(self, begin: datetime, end: datetime) -> int:
+        """Days of the facility's calendar from one instant to another; negative where the other is earlier."""
+        return (end.astimezone(self.zone).date() - begin.astimezone(self.zone).date()).days
 
     def current_episode(self, level: str) -> Episode | None:
         """The fracture episode of a level that began last."""

@@ -6,7 +6,7 @@ A unit that is not in the table is never guessed: platelets of 150 may be thousa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -31,7 +31,8 @@ class Measure:
     """How a datum is read from a number: its units, its place after the point, its bounds, and which way to round.
 
     It is rounded towards what warns: an INR and a temperature up, platelets down. `loose` are spellings, in lower case,
-    of a unit that is not UCUM's: a number with one of them is feared, never believed.
+    of a unit that is not UCUM's: a number with one of them is feared, never believed. `bounded` lets a result that is
+    only known to lie on the harmless side of a bound, as `> 60`, count as that bound.
     """
 
     datum: str
@@ -41,6 +42,7 @@ class Measure:
     least: Decimal
     most: Decimal
     loose: Mapping[str, str] = field(default_factory=dict[str, str])
+    bounded: bool = False
 
     @property
     def warns_high(self) -> bool:
@@ -67,6 +69,20 @@ MEASURES: Final = (
     ),
 )  # fmt: skip
 
+BY_DATUM: Final = {measure.datum: measure for measure in MEASURES}
+WATCHED: Final[Mapping[str, Measure]] = {
+    "oxygen-saturation": Measure(
+        "saturation-after-cement", {"%": (_ZERO, _ONE)}, _ONE, ROUND_FLOOR, Decimal(30), Decimal(100),
+        dict.fromkeys(("", "percent", "%o2", "% o2", "%{oxygen}"), "%"),
+    ),
+    "heart-rate": Measure(
+        "pulse-after-cement", dict.fromkeys(("/min", "{beats}/min", "{Beats}/min"), (_ZERO, _ONE)), _ONE,
+        ROUND_CEILING, Decimal(20), Decimal(300),
+        dict.fromkeys(("", "bpm", "beats/min", "beats/minute", "beats per minute", "1/min"), "/min"),
+    ),
+}  # fmt: skip
+"""Vital signs that are watched after cement, by their value sets; of them what warns most counts, not the latest."""
+
 MARKERS: Final = ("c-reactive-protein", "sedimentation-rate", "leucocytes")
 """The blood markers of inflammation, by their value sets."""
 
@@ -89,16 +105,15 @@ def readings(chart: KnownChart, value_set: str) -> list[Reading]:
     """
     gone = set(withdrawn(chart.of_type("DiagnosticReport")))
     found: list[Reading] = []
-    for resource in chart.of_type("Observation"):
+    for resource in chart.observations(value_set):
         body = resource.body
         if body.get("status") in DROPPED or resource.reference in gone:
             continue
-        if chart.terms.match(value_set, codings(body.get("code"))):
-            taken = happened(body, chart.zone)
-            when = taken or recorded(body, chart.zone)
-            if when is not None:
-                sure = taken is not None and body.get("status") in COUNTS and "dataAbsentReason" not in body
-                found.append(Reading(resource, when.earliest, when.latest, sure))
+        taken = happened(body, chart.zone)
+        when = taken or recorded(body, chart.zone)
+        if when is not None:
+            sure = taken is not None and body.get("status") in COUNTS and "dataAbsentReason" not in body
+            found.append(Reading(resource, when.earliest, when.latest, sure))
     return sorted(found, key=lambda r: (r.at, r.resource.reference))
 
 
@@ -111,10 +126,11 @@ def last_of(rows: list[Reading]) -> list[Reading]:
 def measured(chart: KnownChart) -> Iterator[Fact]:
     """Each measure by its latest reading; a later one that cannot be read is not passed over for an older one."""
     for measure in MEASURES:
-        yield _measured(measure, readings(chart, measure.datum))
+        yield measured_by(measure, readings(chart, measure.datum))
 
 
-def _measured(measure: Measure, rows: list[Reading]) -> Fact:
+def measured_by(measure: Measure, rows: list[Reading]) -> Fact:
+    """A measure by the latest of some readings; unknown with what warns most where that cannot be relied on."""
     last = last_of(rows)
     if not last:
         return unknown(measure.datum)
@@ -139,16 +155,42 @@ def _worst(measure: Measure, rows: list[Reading]) -> Value | None:
     return None if worst is None else _scaled(measure, worst)
 
 
-def _number(measure: Measure, body: Mapping[str, Any]) -> Value | None:
+def worst_of(measure: Measure, rows: Sequence[Reading], datum: str = "") -> Fact:
+    """Of some readings what warns most; unconfirmed where only what cannot be relied on warns so much.
+
+    A later one that warns less takes nothing back.
+    """
+    datum = datum or measure.datum
+    sure = [(value, r) for r in rows if r.confirmed and (value := _number(measure, r.resource.body)) is not None]
+    told = [(_scaled(measure, value), r) for r in rows if (value := _feared(measure, r.resource.body)) is not None]
+    pick = max if measure.warns_high else min
+    least = pick((value for value, _ in sure), default=None)
+    worst = pick((value for value, _ in (*sure, *told)), default=None)
+    if worst is None:
+        return unknown(datum)
+    own = [r for value, r in (sure if worst == least else told) if value == worst]
+    at, sources = max(r.at for r in own), tuple(dict.fromkeys(r.resource.reference for r in own))
+    if worst == least:
+        return Fact(datum, worst, None, None, at, sources)
+    return unknown(datum, Reason.UNCONFIRMED, candidate=worst, at=at, sources=sources)
+
+
+def _number(measure: Measure, body: Mapping[str, Any]) -> int | Decimal | None:
     """The number in the datum's own unit; an integer where it has no place after the point."""
     quantity = body.get("valueQuantity")
-    if not isinstance(quantity, Mapping) or quantity.get("comparator"):
+    if not isinstance(quantity, Mapping) or not _is_plain(measure, quantity.get("comparator")):
         return None
     made = _converted(measure, number(quantity.get("value")), quantity.get("code") or quantity.get("unit") or "")
     return _scaled(measure, made) if made is not None and measure.least <= made <= measure.most else None
 
 
-def _scaled(measure: Measure, made: Decimal) -> Value:
+def _is_plain(measure: Measure, comparator: object) -> bool:
+    """Whether a number is the result itself, or a bound that it may be taken for."""
+    harmless = ("<", "<=") if measure.warns_high else (">", ">=")
+    return not comparator or (measure.bounded and comparator in harmless)
+
+
+def _scaled(measure: Measure, made: Decimal) -> int | Decimal:
     return int(made) if measure.step == _ONE else made
 
 
@@ -195,5 +237,5 @@ def undated(chart: KnownChart) -> Iterator[SetAside]:
     for resource in chart.of_type("Observation"):
         dated = happened(resource.body, chart.zone) or recorded(resource.body, chart.zone)
         coded = list(codings(resource.body.get("code"))) if dated is None else []
-        if any(chart.terms.match(value_set, coded) for value_set in (*(m.datum for m in MEASURES), *MARKERS)):
+        if any(chart.terms.match(value_set, coded) for value_set in (*BY_DATUM, *WATCHED, *MARKERS)):
             yield SetAside(resource.reference, "invalid", why)

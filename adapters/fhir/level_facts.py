@@ -31,7 +31,7 @@ MRI_DECIDES: Final = timedelta(days=30)
 
 A project default of 2026-11-22, awaiting sign-off.
 """
-_DATED_EARLY: Final = timedelta(days=7)
+DATED_EARLY: Final = timedelta(days=7)
 """How long before the stated onset cement still belongs to it: claims date the fracture at the operation or after it.
 
 A project default of 2026-11-22, awaiting sign-off.
@@ -232,7 +232,7 @@ class LevelReader:
         """What the record holds of cement here: since onset (or days before it, as claims are dated), and earlier."""
         own = [e for e in self.chart.cement if e.cement and e.place.level == self.level != UNSPECIFIED]
         dated = sorted((e.when.earliest, e.resource.reference) for e in own if e.when is not None)
-        begin = self._since if self._since == _EVER else self._since - _DATED_EARLY
+        begin = self._since if self._since == _EVER else self._since - DATED_EARLY
         since = [row for row in dated if row[0] >= begin]
         before = [row for row in dated if row[0] < begin]
         unplaced = [e.resource.reference for e in self.chart.cement if self._may_be_here(e, begin)]

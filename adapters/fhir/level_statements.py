@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -11,6 +11,7 @@ from adapters.fhir.answers import HOLDS, THERE, answered
 from adapters.fhir.claim_codes import claim_codes
 from adapters.fhir.code_fit import order_code_fits
 from adapters.fhir.findings import Finding, latest
+from adapters.fhir.height import APART, PROGRESS
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.level_reasons import reasons
 from adapters.fhir.level_signs import signs
@@ -22,12 +23,6 @@ from pathway.levels import UNSPECIFIED
 Own = Callable[[str], Sequence[Finding]]
 
 _ORIGINS: Final = {"this-fracture": "this-fracture", "something-else": "something-else"}
-_APART: Final = timedelta(days=1)
-_PROGRESS: Final = Decimal(5)
-"""Percentage points by which height loss must rise to be more than the error of measuring it on films.
-
-No source fixes it. A project default of 2026-11-22, awaiting sign-off.
-"""
 
 
 def statements(chart: KnownChart, level: str, since: datetime, until: datetime) -> Iterator[Fact]:
@@ -69,7 +64,7 @@ def _measured(rows: Sequence[Finding]) -> Fact | None:
     for technique in sorted({f.technique for f in rows}):
         alike = [f for f in rows if f.technique == technique]
         last = latest(alike)
-        earlier = [f for f in alike if last[0].at - f.at >= _APART]
+        earlier = [f for f in alike if last[0].at - f.at >= APART]
         if earlier:
             pairs.append((last, earlier[0]))
     if not pairs:
@@ -83,7 +78,7 @@ def _compared(pairs: Sequence[tuple[tuple[Finding, ...], Finding]]) -> Fact:
     rises = {(f.number or Decimal(0)) - (first.number or Decimal(0)) for last, first in pairs for f in last}
     rows = [f for last, first in pairs for f in (first, *last)]
     sources, at = tuple(f.source for f in rows), rows[-1].at
-    progress = {True if rise >= _PROGRESS else (False if rise <= 0 else None) for rise in rises}
+    progress = {True if rise >= PROGRESS else (False if rise <= 0 else None) for rise in rises}
     if len(progress) > 1:
         return unknown(datum, Reason.CONFLICTING, at=at, sources=sources)
     verdict = progress.pop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import takewhile
@@ -34,14 +34,18 @@ DRAFT: Final = frozenset({"draft", "unknown"})
 
 
 def disability(chart: KnownChart) -> Fact:
-    """The latest Roland-Morris total; anything but a whole number is no total."""
-    rows = [f for f in chart.named("disability-score") if f.number is not None]
-    last = latest(rows)
+    """The latest Roland-Morris total."""
+    return roland_morris("disability-score", chart.named("disability-score"))
+
+
+def roland_morris(datum: str, rows: Iterable[Finding]) -> Fact:
+    """The latest total of some findings; anything but a whole number is no total."""
+    last = latest([f for f in rows if f.number is not None])
     if not last:
-        return unknown("disability-score")
+        return unknown(datum)
     if any(f.number != int(f.number or 0) for f in last):
-        return unknown("disability-score", Reason.UNPARSEABLE, at=last[0].at, sources=[f.source for f in last])
-    return agreed("disability-score", last, _total)
+        return unknown(datum, Reason.UNPARSEABLE, at=last[0].at, sources=[f.source for f in last])
+    return agreed(datum, last, _total)
 
 
 def _total(finding: Finding) -> Value:

@@ -10,6 +10,7 @@ from typing import Final
 from adapters.fhir.answers import agreed, answered, examined
 from adapters.fhir.findings import Finding, latest
 from adapters.fhir.known_chart import KnownChart
+from adapters.fhir.nerve_signs import Nerves
 from adapters.fhir.reading import When, at_path
 from adapters.fhir.stays import GONE, forgotten, going_on
 from pathway.chart import ChartResource
@@ -34,7 +35,9 @@ def person_facts(chart: KnownChart) -> Iterator[Fact]:
     yield pain
     yield _self_report(chart, pain)
     yield _infection(chart)
-    yield _neurology(chart)
+    nerves = Nerves.of(chart)
+    yield from nerves.facts()
+    yield _neurology(chart, nerves)
     yield _hospitalised(chart)
     yield answered("bed-bound", {"bed-bound": True, "ambulant": False}, chart.named("mobility"))
 
@@ -95,14 +98,18 @@ def located_pain(chart: KnownChart) -> tuple[Finding, ...]:
     return tuple(f for f in chart.named("pain-score") if f.number is not None and f.confirmed and f.spinal)
 
 
-def latest_pain(chart: KnownChart, datum: str, since: datetime | None = None) -> Fact:
+def latest_pain(chart: KnownChart, datum: str, since: datetime | None = None, until: datetime | None = None) -> Fact:
     """The latest located score; of one day the one on movement. A score without a place is only a candidate.
 
-    With `since` only scores from then on count.
+    With `since` only scores from then on count, with `until` only those that were surely taken before it.
     """
-    rows = [f for f in located_pain(chart) if since is None or f.at >= since]
+
+    def counts(finding: Finding) -> bool:
+        return (since is None or finding.at >= since) and (until is None or finding.latest < until)
+
+    rows = [f for f in located_pain(chart) if counts(f)]
     if not rows:
-        loose = [f for f in chart.named("pain-score") if f.number is not None and (since is None or f.at >= since)]
+        loose = [f for f in chart.named("pain-score") if f.number is not None and counts(f)]
         if not loose:
             return unknown(datum)
         why = "preliminary" if loose[-1].spinal else "its place is not recorded"
@@ -158,21 +165,23 @@ def _infection(chart: KnownChart) -> Fact:
     return worst(diagnosed(chart, "infection", "spinal-or-systemic-infection"), said, words)
 
 
-def _neurology(chart: KnownChart) -> Fact:
-    """An active diagnosis outweighs an examination; a suspected one does too, as unconfirmed."""
+def _neurology(chart: KnownChart, nerves: Nerves) -> Fact:
+    """An active diagnosis outweighs an examination; a suspected one, or a sign since, does too, as unconfirmed."""
     rows = chart.conditions("neurologic-emergency")
-    exam = examined(chart.named("neurological-examination"), "neurology")
+    exam = nerves.examined(examined(chart.named("neurological-examination"), "neurology"))
     found = exam.value if exam.known else exam.candidate
     sign = exam if found not in (None, "normal") else unknown("neurology")  # a new sign makes an old diagnosis new
     active = [r for r, s in rows if s == "active"]
     if active:
         at = max(_dates(chart, active, sign))
-        return Fact("neurology", "cord-or-cauda", None, None, at, (*(r.reference for r in active), *sign.sources))
+        sources = (*(r.reference for r in active), *sign.sources)
+        return Fact("neurology", "cord-or-cauda", None, None, at, sources, sign.detail)
     suspected = [r for r, s in rows if s == "suspected"]
     if suspected and (not exam.known or found == "normal"):
         at = max(_dates(chart, suspected, sign))
         sources = (*(r.reference for r in suspected), *sign.sources)
-        return unknown("neurology", Reason.UNCONFIRMED, candidate="cord-or-cauda", at=at, sources=sources)
+        why = Reason.UNCONFIRMED
+        return unknown("neurology", why, candidate="cord-or-cauda", at=at, sources=sources, detail=sign.detail)
     return exam
 
 

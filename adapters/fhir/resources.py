@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fhir.resources.R4B.imagingstudy import ImagingStudy as ImagingStudy
     from fhir.resources.R4B.library import Library as Library
     from fhir.resources.R4B.location import Location as Location
+    from fhir.resources.R4B.measurereport import MeasureReport as MeasureReport
     from fhir.resources.R4B.medication import Medication as Medication
     from fhir.resources.R4B.medicationadministration import MedicationAdministration as MedicationAdministration
     from fhir.resources.R4B.medicationdispense import MedicationDispense as MedicationDispense
@@ -99,6 +100,7 @@ WRITTEN: Final = READ | {
     "Bundle",
     "DocumentReference",
     "Parameters",
+    "MeasureReport",
 }
 # fmt: on
 

@@ -20,7 +20,10 @@ from pathway.levels import UNSPECIFIED
 _GUIDANCE: Final[Mapping[str, Value]] = {name: name for name in ("fluoroscopy", "ct", "other")}
 _APPROACH: Final[Mapping[str, Value]] = {name: name for name in ("transpedicular", "other")}
 _SEDATION: Final[Mapping[str, Value]] = {name: name for name in ("local", "moderate", "deep", "general")}
-TOLD: Final = ("procedure-guidance", "procedure-approach", "procedure-sedation", "stopped-for-leak", "cement-volume")
+TOLD: Final = (
+    "procedure-guidance", "procedure-approach", "procedure-sedation", "stopped-for-leak", "cement-volume",
+    "much-height-restored",
+)  # fmt: skip
 """The findings that tell of a procedure."""
 
 
@@ -37,6 +40,7 @@ def details(chart: KnownChart, event: Episode, level: str, rows: Sequence[Findin
     yield answered("sedation", _SEDATION, [f for f in whole if f.code == "procedure-sedation"])
     yield answered("approach", _APPROACH, [f for f in own if f.code == "procedure-approach"])
     yield _stopped([f for f in whole if f.code == "stopped-for-leak"], own)
+    yield answered("much-height-restored", THERE, [f for f in own if f.code == "much-height-restored"])
     yield _volume([f for f in own if f.code == "cement-volume"])
 
 

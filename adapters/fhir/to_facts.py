@@ -6,6 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from adapters.fhir.bone_care import bone_care
+from adapters.fhir.bone_drug_facts import bone_drug_facts
+from adapters.fhir.bone_history import bone_history
+from adapters.fhir.bone_risk_facts import bone_risk_facts
 from adapters.fhir.coverage_facts import payer, place_of_service, state_of_care, unmapped_coverages
 from adapters.fhir.inflammation_facts import inflammation
 from adapters.fhir.known_chart import KnownChart
@@ -13,11 +17,13 @@ from adapters.fhir.laboratory_facts import measured, undated
 from adapters.fhir.level_facts import LevelReader, assessed_levels
 from adapters.fhir.medicine_facts import Thinners, antithrombotic, plans, thinners
 from adapters.fhir.medicines import doubted
+from adapters.fhir.new_fracture_facts import fracture_counts, placed
 from adapters.fhir.order_facts import bone_density_referral, disability, levels_planned, statements
 from adapters.fhir.person_facts import person_facts
 from adapters.fhir.places import Found, Places, places
 from adapters.fhir.plan_facts import ordered_from, ordered_here, plan_facts
 from adapters.fhir.readiness_facts import plain, unusable
+from adapters.fhir.red_flags import red_flags
 from adapters.fhir.safety_facts import antibiotic_allergy, cement_allergy, coagulopathy, contrast_allergy
 from adapters.fhir.suspicion_facts import suspicion
 from adapters.fhir.terminology import Terminology
@@ -63,26 +69,35 @@ class ChartReader:
         """The case as the record knew it at `as_of`. The order of the chart never matters."""
         known = KnownChart.read(patient, chart, as_of, self.terms, self.zone, episodes)
         names = assessed_levels(known)
-        by_level = {name: tuple(LevelReader(known, name, as_of).facts()) for name in names}
+        by_level = {name: (*LevelReader(known, name, as_of).facts(), *placed(known, name)) for name in names}
         rows = {name: {fact.datum: fact for fact in facts} for name, facts in by_level.items()}
         for name, fact in ordered_here(known, rows):
             by_level[name] += (fact,)
+        bone = {fact.datum: fact for fact in bone_history(known)}
+        for name, fact in bone_care(known, rows, bone):
+            by_level[name] += (fact,)
+        person = list(fracture_counts(known, rows))
         found = thinners(known)
-        person = [*person_facts(known), *self._coverage(known, rows), _mismatch(rows), coagulopathy(known, found)]
+        person += [*person_facts(known), *self._coverage(known, rows), _mismatch(rows), coagulopathy(known, found)]
         person += [*plain(known), *tumour_facts(known), suspicion(known), *_readiness(known, found, rows, aside)]
+        person += bone.values()
         person += plan_facts(known, rows, by_datum := {fact.datum: fact for fact in person})
         person += statements(known, by_datum)
+        whole = {name: {fact.datum: fact for fact in facts} for name, facts in by_level.items()}
+        person += [*bone_drug_facts(known, whole, by_datum["tumour-kind"]), *bone_risk_facts(known, whole)]
         causes = {name: facts["fracture-cause"] for name, facts in rows.items()}
+        treated = [
+            self._treated(known, event, level, causes)
+            for event in known.episodes_of(EpisodeKind.PROCEDURE)
+            for level in event.levels
+        ]
+        person += red_flags(known, treated)
         return Case(
             patient=patient,
             as_of=as_of,
             person=Sheet.fill(self.vocabulary, Scope.PATIENT, person, instance="patient"),
             levels=tuple(self._level(known, name, facts) for name, facts in by_level.items()),
-            treated=tuple(
-                self._treated(known, event, level, causes)
-                for event in known.episodes_of(EpisodeKind.PROCEDURE)
-                for level in event.levels
-            ),
+            treated=tuple(treated),
             episodes=known.episodes,
             set_aside=tuple(sorted({*aside, *known.set_aside, *_set_aside(known, found)}, key=_by_code)),
             input_sha256=sha256(manifest(chart)),

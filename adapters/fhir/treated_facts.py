@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from adapters.fhir.answers import answered, examined
+from adapters.fhir.answers import examined
 from adapters.fhir.bone_facts import bone_facts
-from adapters.fhir.contact_facts import last_contact
+from adapters.fhir.chest_facts import Chest
+from adapters.fhir.contact_facts import function_after, last_contact
 from adapters.fhir.ct_facts import ct_after
+from adapters.fhir.embolism_facts import embolism_stated
 from adapters.fhir.findings import Finding
+from adapters.fhir.infection_signs import wound
 from adapters.fhir.known_chart import KnownChart, days
+from adapters.fhir.leak_facts import leak_facts
 from adapters.fhir.level_facts import LevelReader, assessed_levels
+from adapters.fhir.nerve_signs import Nerves
+from adapters.fhir.pain_course import PainCourse
 from adapters.fhir.person_facts import latest_pain
-from adapters.fhir.reading import LEAK, ORDER, code_in, codings, happened
+from adapters.fhir.reading import LEAK, codings
+from adapters.fhir.recollapse_facts import FOUND as SUNK
+from adapters.fhir.recollapse_facts import recollapse
 from adapters.fhir.technique_facts import TOLD, details
+from adapters.fhir.work_up_facts import NEW_PAIN, work_up
 from pathway.episodes import SAME_EVENT, SAME_FRACTURE, Episode, EpisodeKind
-from pathway.facts import Fact, Reason, Value, unknown
+from pathway.facts import Fact, Reason, unknown
 from pathway.levels import UNSPECIFIED, LevelRange
 
 DESTINATIONS: Final = ("canal", "foramen", "epidural-veins", "paravertebral-veins", "disc", "soft-tissue", "lungs")
+"""Where the operator states for each whether cement went there."""
+
+GRAVE: Final = ("intradural", "heart-or-cava")
+"""Where cement is stated only if it is there: that nobody speaks of it leaves no statement incomplete."""
 
 
 OBSERVED: Final = timedelta(days=30)
 """How long after cement a check still counts as one of it. A project default of 2026-11-22, awaiting sign-off."""
 
 
-_CHEST: Final[Mapping[str, Value]] = {"normal": "normal", "symptoms": "symptoms"}
 _LOOKED_AT: Final = ("neurological-examination", "chest-check")
+
+
+def over_at(chart: KnownChart, event: Episode) -> datetime:
+    """The latest instant at which a procedure can have been done; a date alone means the end of that day."""
+    own = [e for e in chart.cement if e.resource.reference in event.sources and e.when is not None]
+    return max((e.when.latest for e in own if e.when is not None), default=event.onset_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +66,35 @@ class TreatedReader:
         yield Fact("days-since-cement", days(begun, as_of), at=as_of, sources=sources, since=begun)
         yield self._against_proof()
         yield from self._leaks()
+        yield from leak_facts(self.chart, self.event, self.level, self._over_at, self._is_of_event)
         yield self._neurology()
         yield from self._chest()
         yield from self._observed()
         yield ct_after(self.chart, self.level, self._over_at)
         told = [f for f in self.chart.named(*TOLD) if self._is_of_event(f)]
         yield from details(self.chart, self.event, self.level, told)
-        yield self._cause()
-        yield self._referral()
+        yield self.cause()
         yield latest_pain(self.chart, "pain-after-cement", self._over_at)
         yield last_contact(self.chart, self.event, self._over_at)
-        yield from bone_facts(self.chart, self._fractured_at)
+        yield from function_after(self.chart, self.event, self._over_at)
+        yield from self._course()
+        yield from bone_facts(self.chart, self.fractured_at)
+
+    def _course(self) -> Iterator[Fact]:
+        """How the pain went since, what was done about it, and whether the vertebra sank further."""
+        course = PainCourse.read(self.chart, self.event, self.level, self._over_at)
+        yield from course.facts(self.chart, self.event)
+        told = [f for f in self.chart.named(NEW_PAIN) if f.at >= self._over_at and self._is_of_event(f)]
+        yield from work_up(self.chart, told, course.bad_since())
+        seen = [f for f in self.chart.named(*SUNK) if self._is_of_event(f)]
+        yield recollapse(self.chart, seen, self.event, self.level, self._over_at)
 
     @property
     def _over_at(self) -> datetime:
-        """The latest instant at which the procedure can have been done; a date alone means the end of that day."""
-        own = [e for e in self.chart.cement if e.resource.reference in self.event.sources and e.when is not None]
-        return max((e.when.latest for e in own if e.when is not None), default=self.event.onset_at)
+        return over_at(self.chart, self.event)
 
     @property
-    def _fractured_at(self) -> datetime:
+    def fractured_at(self) -> datetime:
         """When the fracture that was cemented began; where none is on record, `SAME_FRACTURE` before the cement.
 
         Care of the bone from before it was care of something else.
@@ -114,22 +141,40 @@ class TreatedReader:
         )
 
     def _leaks(self) -> Iterator[Fact]:
-        """The operator's latest statement per destination; a leak named as a complication is a leak."""
+        """The operator's latest statement per destination; a leak named as a complication is a leak.
+
+        So is cement in the lungs that a diagnosis or a physician's reading names.
+        """
         rows = [f for f in self.chart.named("cement-leak") if self._is_of_event(f)]
+        places = [f for f in self.chart.named("embolism-place") if self._is_of_event(f)]
         named = self._complications()
-        for destination in DESTINATIONS:
-            datum = f"leak-{destination}"
+        sure, doubted = embolism_stated(self.chart, self.event, places)
+        if sure:
+            named["lungs"] = (*named.get("lungs", ()), *sure)
+        for destination in (*DESTINATIONS, *GRAVE):
             leak = [f for f in rows if f.parts.get(destination) == "present" and self._may_leak_here(f)]
             none = [f for f in rows if f.parts.get(destination) == "absent" and self._clears_this_level(f)]
-            sources = tuple(f.source for f in leak) or named.get(destination, ())
-            if destination in named or any(f.confirmed for f in leak):
-                yield Fact(datum, True, at=self.event.onset_at, sources=sources)
-            elif leak:
-                yield unknown(datum, Reason.UNCONFIRMED, candidate=True, at=leak[-1].at, sources=sources)
-            elif none and none[-1].confirmed:
-                yield Fact(datum, False, at=none[-1].at, sources=(none[-1].source,))
-            elif none:
-                yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=none[-1].at, sources=(none[-1].source,))
+            yield from self._leak(destination, leak, none, named.get(destination, ()), doubted)
+
+    def _leak(
+        self, destination: str, leak: Sequence[Finding], none: Sequence[Finding], named: Sequence[str],
+        doubted: Sequence[str],
+    ) -> Iterator[Fact]:  # fmt: skip
+        """One destination: any sure record of a leak, then any doubtful one, then the latest that there is none."""
+        datum, feared = f"leak-{destination}", list(doubted) if destination == "lungs" else []
+        sources = tuple(f.source for f in leak) or tuple(named)
+        if named or any(f.confirmed for f in leak):
+            yield Fact(datum, True, at=self.event.onset_at, sources=sources)
+        elif leak or feared:
+            at = leak[-1].at if leak else self.event.onset_at
+            sources = (*sources, *feared)
+            yield unknown(datum, Reason.UNCONFIRMED, candidate=True, at=at, sources=sources)
+        elif none and none[-1].confirmed:
+            yield Fact(datum, False, at=none[-1].at, sources=(none[-1].source,))
+        elif none:
+            yield unknown(datum, Reason.UNCONFIRMED, candidate=False, at=none[-1].at, sources=(none[-1].source,))
+        else:
+            yield unknown(datum)
 
     def _clears_this_level(self, finding: Finding) -> bool:
         """No leak clears the vertebra that it names; one without a vertebra only where the event had just the one."""
@@ -155,7 +200,7 @@ class TreatedReader:
             same = event.resource.reference in self.event.sources
             if same and event.place.level in (self.level, UNSPECIFIED):
                 for coding in codings(event.resource.body.get("complication")):
-                    if coding.get("system") == LEAK and coding.get("code") in DESTINATIONS:
+                    if coding.get("system") == LEAK and coding.get("code") in (*DESTINATIONS, *GRAVE):
                         found[str(coding["code"])] = (event.resource.reference,)
         return found
 
@@ -165,20 +210,14 @@ class TreatedReader:
             if standing == "active" and at >= self.event.onset_at:
                 return Fact("neurology-after-cement", "cord-or-cauda", at=at, sources=(resource.reference,))
         rows = [f for f in self.chart.named("neurological-examination") if self._is_check(f)]
-        return examined(rows, "neurology-after-cement")
+        exam = examined(rows, "neurology-after-cement")
+        return Nerves.of(self.chart).examined(exam, self.event.onset_at)
 
     def _chest(self) -> Iterator[Fact]:
-        """What the last check of the chest found, and on which day after cement that was.
-
-        Symptoms of the procedure's own day count where its hour is not known: what warns is rather heard too early.
-        """
-        begun, rows = self.event.onset_at, self.chart.named("chest-check")
-        own = [f for f in rows if self._is_check(f) or (f.answer == "symptoms" and f.at >= begun)]
-        chest = answered("chest-after-cement", _CHEST, own)
-        yield chest
-        if chest.at is not None:
-            day = (chest.at.astimezone(self.chart.zone).date() - begun.astimezone(self.chart.zone).date()).days
-            yield Fact("chest-check-day", day, at=chest.at, sources=chest.sources)
+        """Chest and puncture site since the procedure."""
+        begun, over = self.event.onset_at, self._over_at
+        yield from Chest(self.chart, begun, over, OBSERVED).facts()
+        yield wound(self.chart, [f for f in self.chart.named("wound-check") if self._is_of_event(f)], begun, over)
 
     def _observed(self) -> Iterator[Fact]:
         """The full hours after cement at which both legs and chest were last looked at, within the first days."""
@@ -191,7 +230,8 @@ class TreatedReader:
             hours = (at - self._over_at) // timedelta(hours=1)
             yield Fact("observed-for", hours, at=at, sources=tuple(sorted(finding.source for finding in last)))
 
-    def _cause(self) -> Fact:
+    def cause(self) -> Fact:
+        """What broke the vertebra that was cemented; of a single fracture on record, that one's."""
         fractured = self.chart.episodes_of(EpisodeKind.FRACTURE)
         own = self.causes.get(self.level)
         if (own is None or not any(self.level in e.levels for e in fractured)) and len(fractured) == 1:
@@ -199,17 +239,3 @@ class TreatedReader:
         if own is None:
             return unknown("treated-cause")
         return Fact("treated-cause", own.value, own.reason, own.candidate, own.at, own.sources)
-
-    def _referral(self) -> Fact:
-        """The best standing of a referral written since the fracture: an order is placed, a completed one is kept."""
-        since = self._fractured_at
-        standing: dict[str, Fact] = {}
-        for request in self.chart.of_type("ServiceRequest"):
-            body, when = request.body, happened(request.body, self.chart.zone)
-            if code_in(ORDER, body.get("code")) != "osteoporosis-referral" or body.get("doNotPerform"):
-                continue
-            status = {"completed": "kept", "active": "placed", "on-hold": "placed"}.get(str(body.get("status")))
-            if status and when is not None and when.latest >= since:
-                sources = (request.reference,)
-                standing[status] = Fact("osteoporosis-referral", status, at=when.earliest, sources=sources)
-        return standing.get("kept") or standing.get("placed") or unknown("osteoporosis-referral")

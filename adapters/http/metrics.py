@@ -54,6 +54,11 @@ class Metrics:
             "pathway_outcomes", "Outcomes of levels under policies", ("trigger", "policy", "outcome"),
             registry=self.registry,
         )  # fmt: skip
+        self.cards = Counter("pathway_cards", "Cards shown in hook calls", ("kind", "rule"), registry=self.registry)
+        self.card_answers = Counter(
+            "pathway_card_answers", "Answers to cards, each once; what is missing to the cards had no response",
+            ("outcome", "reason"), registry=self.registry,
+        )  # fmt: skip
         self.set_aside = Counter(
             "pathway_set_aside", "Records and data that a decision could not use", ("code",), registry=self.registry
         )
@@ -68,6 +73,14 @@ class Metrics:
         """Count one answer, its status as its class (`2xx`)."""
         self.requests.labels(route, method, f"{status // 100}xx").inc()
         self.request_seconds.labels(route).observe(seconds)
+
+    def showed(self, kind: str, rule: str) -> None:
+        """Count one card that was shown, by what it is and the rule or policy that gave it."""
+        self.cards.labels(kind, rule).inc()
+
+    def answered_card(self, outcome: str, reason: str) -> None:
+        """Count one answer to a card; the reason is a code of ours, `other`, or empty."""
+        self.card_answers.labels(outcome, reason).inc()
 
     def decided(self, trigger: str, body: Mapping[str, Any]) -> None:
         """Count one decision with the outcome of each level under each policy, and what was set aside."""

@@ -67,7 +67,15 @@ def _deliver(house: House, job: Job, part: Part, _stop: Stop) -> Mapping[str, An
     return run(house, job, part)
 
 
-KINDS: Final[dict[str, Run]] = {"screen": _screen, "load": _load, "export": _export, "deliver": _deliver}
+def _measure(house: House, job: Job, part: Part, stop: Stop) -> Mapping[str, Any] | Done:
+    from adapters.measure.job import run
+
+    return run(house, job, part, stop)
+
+
+KINDS: Final[dict[str, Run]] = {
+    "screen": _screen, "load": _load, "export": _export, "deliver": _deliver, "measure": _measure,
+}  # fmt: skip
 
 
 def _remove_export(house: House, job: Job) -> None:
@@ -76,5 +84,11 @@ def _remove_export(house: House, job: Job) -> None:
     remove(house, job.id)
 
 
-OVER: Final[dict[str, Callable[[House, Job], None]]] = {"export": _remove_export}
-"""What a kind leaves behind, and how it is removed once all of a job's parts are done. It may be done twice, or not."""
+def _add_up_measures(house: House, job: Job) -> None:
+    from adapters.measure.job import add_up
+
+    add_up(house, job.id)
+
+
+OVER: Final[dict[str, Callable[[House, Job], None]]] = {"export": _remove_export, "measure": _add_up_measures}
+"""What is done once all of a job's parts are: to add up, to remove what it leaves behind. It may be twice, or never."""

@@ -22,6 +22,7 @@ _STANDING: Final = ("status", "statusReason", "businessStatus")
 SHARED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "Task": (_STANDING, ("owner",), ("priority",), ("restriction",)),
     "CarePlan": (("status",),),
+    "DocumentReference": (("status",), ("docStatus",)),
 }
 """By type, the fields that people change too; those of one group are changed together."""
 OURS: Final[Mapping[str, frozenset[str]]] = {
@@ -33,14 +34,19 @@ OURS: Final[Mapping[str, frozenset[str]]] = {
         "resourceType", "instantiatesCanonical", "intent", "title", "description", "subject", "period", "addresses",
         "supportingInfo", "goal", "created",
     }),
+    "DocumentReference": frozenset({
+        "resourceType", "type", "subject", "date", "author", "authenticator", "relatesTo", "description", "content",
+        "context",
+    }),
 }  # fmt: skip
 """By type, the fields that are ours alone: written as we have them, taken away where we no longer have them."""
 LISTS: Final[Mapping[str, frozenset[str]]] = {
     "Task": frozenset({"identifier", "input", "output", "note", "extension"}),
     "CarePlan": frozenset({"identifier", "activity", "note", "extension"}),
+    "DocumentReference": frozenset({"identifier", "extension"}),
 }
 """By type, the lists that others add to."""
-ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error", "revoked"})
+ENDED: Final = frozenset({"completed", "cancelled", "rejected", "failed", "entered-in-error", "revoked", "superseded"})
 SERVER: Final = frozenset({"versionId", "lastUpdated"})
 """Of a resource's meta, what the server says of its version."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -10,10 +10,14 @@ from typing import Any, Final
 from adapters.bootstrap import House
 from adapters.db.outbox import PENDING
 from adapters.fhir import from_plan
+from adapters.fhir.from_letter import document_reference
+from adapters.fhir.phone_call import CALL, is_ours
 from adapters.fhir.terminology import BASE
 from adapters.out.posting import Claimed, TryLater
+from pathway.canonical import parse
 from pathway.errors import NotFoundError
 from pathway.keeping import FHIR
+from pathway.ports import Ledger
 from pathway.tasks import Task
 
 Json = dict[str, Any]
@@ -41,8 +45,10 @@ def piece_of(house: House, row: Claimed) -> Piece:
     with house.store.read() as ledger:
         if kind == "Task":
             return _task(ledger.find_task(own))
+        if kind == "DocumentReference":
+            return _letter(ledger, own)
         if kind != "CarePlan":
-            raise NotFoundError("this row names no task and no care plan", where="outbox")
+            raise NotFoundError("this row names no task, no care plan and no letter", where="outbox")
         patient = ledger.survivor(row.patient)
         episode = next((one for one in ledger.episodes(patient) if one.id == own), None)
         tasks = [one for one in ledger.tasks(patient) if one.episode == own]
@@ -64,15 +70,42 @@ def _task(task: Task) -> Piece:
     return _piece(from_plan.task(task), task.episode, task.sources, [task.release], [task.decision])
 
 
+def _letter(ledger: Ledger, id: str) -> Piece:
+    """A letter that was signed; the one before it is named by its identifier alone: a server gives its own ids."""
+    letter = ledger.letter(id)
+    patient = ledger.survivor(letter.made.patient)
+    body = document_reference(letter, patient, ledger.bytes_of(letter.last.sha256))
+    for one in body.get("relatesTo", ()):
+        del one["target"]["reference"]
+    releases = [
+        f"{one['id']}|{one['version']}" for one in parse(ledger.decision(letter.made.decision).body)["releases"]
+    ]
+    return _piece(body, "", (), releases, [letter.made.decision])
+
+
 def _piece(
     body: Json, episode: str, sources: Sequence[str], releases: Sequence[str], decisions: Sequence[str]
 ) -> Piece:
-    body = {key: value for key, value in body.items() if key != "meta" and value != []}
+    body = {key: _there(value) for key, value in body.items() if key != "meta" and value != []}
     return Piece(
-        body["resourceType"], body["id"], body, body["identifier"][0], episode, tuple(sources),
+        body["resourceType"], body["id"], body, body["identifier"][0], episode,
+        tuple(one for one in sources if not is_ours(one)),
         [f"{BASE}/PlanDefinition/{one}" for one in releases],
         [{"system": from_plan.DECISION, "value": one} for one in decisions],
     )  # fmt: skip
+
+
+def _there(node: Any) -> Any:
+    """A part of a resource with what is kept in this house alone named by identifier: servers refuse references that
+    lead nowhere.
+    """
+    if isinstance(node, Mapping):
+        reference = node.get("reference")
+        if isinstance(reference, str) and is_ours(reference):
+            kind, _, own = reference.partition("/")
+            return {"type": kind, "identifier": {"system": CALL, "value": own}, "display": "Kept in Pathway"}
+        return {key: _there(value) for key, value in node.items()}
+    return [_there(item) for item in node] if isinstance(node, list) else node
 
 
 def _ids_there(house: House, tasks: Sequence[Task]) -> dict[str, str]:

@@ -29,7 +29,7 @@ TRIES: Final = 3
 """How often a version that moved under us is read again, before the row is put off."""
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _NO_PROVENANCE: Final = frozenset({403, 404, 405, 501})
-_CANCELLED: Final = {"Task": "cancelled", "CarePlan": "revoked"}
+_CANCELLED: Final = {"Task": "cancelled", "CarePlan": "revoked", "DocumentReference": "entered-in-error"}
 _SERVER_IDS: Final = "Set PATHWAY_FHIR_WRITE_IDS to server, if it gives the ids itself"
 
 _LOG = structlog.get_logger("pathway.writer")

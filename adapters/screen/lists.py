@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.fhir import strict_json
 from adapters.spreadsheet import csv_bytes
+from adapters.whole_files import put_in_place
 
 HEAD: Final = (
     "patient", "asked for", "what", "vertebrae", "for whom", "priority", "due", "emergency", "has a task", "verdicts",
@@ -18,12 +18,12 @@ HEAD: Final = (
 
 def write_csv(path: Path, parts: Iterable[Mapping[str, Any]], acting: str) -> None:
     """One row for each thing that a patient needs. `acting` is the policy whose verdicts are shown."""
-    _write(path, _csv(parts, acting))
+    put_in_place(path, _csv(parts, acting))
 
 
 def write_ndjson(path: Path, parts: Iterable[Mapping[str, Any]]) -> None:
     """One line for each patient with something to tell, and one for each that could not be read."""
-    _write(path, _ndjson(parts))
+    put_in_place(path, _ndjson(parts))
 
 
 def _csv(parts: Iterable[Mapping[str, Any]], acting: str) -> Iterator[bytes]:
@@ -46,14 +46,3 @@ def _ndjson(parts: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
     for part in parts:
         yield from (strict_json.dumps(line) + b"\n" for line in part["lines"])
         yield from (strict_json.dumps({"where": w, "notRead": why}) + b"\n" for w, why in part["refused"])
-
-
-def _write(path: Path, rows: Iterable[bytes]) -> None:
-    """Written beside and put in place whole, readable by its owner alone: these are patients."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.writelines(rows)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

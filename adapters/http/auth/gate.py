@@ -137,7 +137,7 @@ def _stale(why: str) -> BadInputError:
 
 
 def _for_pages(answer: Response) -> Response:
-    answer.headers["Content-Security-Policy"] = CONTENT_POLICY
+    answer.headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
     answer.headers.add("Vary", "Cookie")
     return answer
 

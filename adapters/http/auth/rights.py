@@ -23,6 +23,7 @@ class Area(StrEnum):
     OUTBOX = "outbox"
     UNREAD = "unread"
     COHORT = "cohort"
+    MEASURES = "measures"
 
 
 _EVERYBODY: Final = frozenset(Role)
@@ -37,6 +38,7 @@ MAY: Final[Mapping[Area, frozenset[Role]]] = MappingProxyType({
     Area.OUTBOX: ACTORS | {Role.ADMIN},  # an admin mends servers and addresses: ids of tasks, no patient's
     Area.UNREAD: ACTORS,
     Area.COHORT: ACTORS | {Role.AUDITOR},
+    Area.MEASURES: ACTORS | {Role.AUDITOR},  # to count anew changes nothing of anybody
 })  # fmt: skip
 """An admin sees no patient's data; an auditor sees all of it and changes nothing."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,12 +13,14 @@ from adapters.fhir.client import FhirServer, listed
 from adapters.fhir.deliver import Reader
 from adapters.fhir.known_chart import SHARED
 from adapters.http.cds_hooks.call import Call
-from adapters.http.cds_hooks.cards import cards
+from adapters.http.cds_hooks.cards import Shown, shown
 from adapters.http.cds_hooks.gaps import CODE, GapReader
 from adapters.http.cds_hooks.gather import Gathered, gather, refuse_without
 from adapters.http.cds_hooks.guidance import Guidance
+from adapters.http.cds_hooks.hints import hints
 from adapters.http.events import Watch, decided
 from adapters.http.guard import note
+from adapters.http.metrics import metrics
 from pathway.chart import ChartResource, SetAside, patient_key
 
 FETCH_SHARE: Final = 0.8
@@ -45,10 +47,23 @@ def answer(house: House, call: Call, began: float) -> list[dict[str, Any]]:
     watch.lap("log")
     decided(record, made.decision.body)
     rule_sets = {rule_set.id: rule_set for rule_set in made.rule_sets}
-    shown = cards(Guidance(made.decision.body, rule_sets), record.id, house.settings.public_url.rstrip("/"))
+    guidance, url = Guidance(made.decision.body, rule_sets), house.settings.public_url.rstrip("/")
+    hinted = hints(guidance, made.chart, call.encounter_id, service.zone, record.id, url)
+    given = [*shown(guidance, record.id, url), *_not_dismissed(house, hinted)]
+    for one in given:
+        metrics().showed(one.kind, one.rule)
     watch.lap("card")
-    note(decision=record.id, resources=len(good), unusable=len(unusable), gaps=len(gaps), cards=len(shown))
-    return shown
+    note(decision=record.id, resources=len(good), unusable=len(unusable), gaps=len(gaps), cards=len(given))
+    return [one.card for one in given]
+
+
+def _not_dismissed(house: House, hinted: Sequence[Shown]) -> list[Shown]:
+    """The hints that nobody has overridden; the store is asked only where there are any."""
+    if not hinted:
+        return []
+    with house.store.feedback(write=False) as kept:
+        gone = kept.dismissed([one.card["uuid"] for one in hinted])
+    return [one for one in hinted if one.card["uuid"] not in gone]
 
 
 def _gather(house: House, call: Call, began: float) -> Gathered:

@@ -25,6 +25,7 @@ def beside(guidance: Guidance, rows: Sequence[Row]) -> Iterator[str]:
     yield from _section("Other policies, side by side; they ask for nothing here", _others(guidance, levels))
     yield from _section("Before cement", _safety(guidance, near))
     yield from _section("To weigh; the choice is the operator's", _considerations(guidance, near))
+    yield from _section("To weigh of the bone; the choice is the physician's", _of_the_person(guidance, levels))
     yield from _section("Coverage: what the payer asks for, no reason for or against care", _coverage(guidance, levels))
 
 
@@ -79,6 +80,29 @@ def _considerations(guidance: Guidance, levels: Set[str]) -> Iterator[str]:
             for criterion in row["criteria"]:
                 if criterion["verdict"] == "met" and reads[criterion["id"]] - _GENERAL:
                     yield f"- {name(row)}: {plain(criterion['message'])}."
+
+
+def _of_the_person(guidance: Guidance, levels: Set[str]) -> Iterator[str]:
+    """What holds of the person as a whole: what is on record for or against, then by name what is held back.
+
+    Of cemented vertebrae only what is there. Nothing where nobody of these levels is concerned.
+    """
+    for row in guidance.body.get("considerations", ()) if levels else ():
+        if row["level"]:
+            continue
+        rule_set = guidance.rule_sets[row["ruleSet"]]
+        title = {rule.id: rule.title for rule in rule_set.criteria}
+        open_ = [title[one["id"]] for one in row["criteria"] if one["verdict"] == "unknown"]
+        yield from (f"- {plain(one['message'])}." for one in row["criteria"] if one["verdict"] != "unknown")
+        yield from _likelier(guidance, levels, rule_set.id)
+        held = f" Held back, for not all is known: {plain('; '.join(open_))}." if open_ else ""
+        yield f"- {plain(guidance.release(rule_set.id))}.{held}"
+
+
+def _likelier(guidance: Guidance, levels: Set[str], rule_set: str) -> Iterator[str]:
+    for row in guidance.body["considerations"]:
+        if row["ruleSet"] == rule_set and row["level"] in levels:
+            yield from (f"- {plain(one['message'])}." for one in row["criteria"] if one["verdict"] == "met")
 
 
 def _coverage(guidance: Guidance, levels: Set[str]) -> Iterator[str]:

@@ -23,6 +23,7 @@ class Call:
     patient_id: str
     user_id: str
     prefetch: Mapping[str, Any]
+    encounter_id: str = ""
     server: str = ""
     token: str = field(default="", repr=False)
 
@@ -32,21 +33,27 @@ def read_call(service_id: str, data: bytes, max_bytes: int, site: SiteCodes = NO
 
     Members that are null or empty strings count as absent: clients send them for what they do not have.
     """
-    offered = {hook: service for (id, hook), service in services(site).items() if id == service_id}
-    if not offered:
-        raise NotFoundError("there is no such service", fix="GET /cds-services lists what is offered")
+    hooks = offered(service_id, site)
     body = strict_json.load(data, max_bytes=max_bytes, where="body")
     if isinstance(body, Mapping):
-        body = _filled(body)
+        body = filled(body)
         if isinstance(context := body.get("context"), Mapping):
-            body["context"] = _filled(context)
-        if isinstance(body.get("hook"), str) and body["hook"] not in offered:
+            body["context"] = filled(context)
+        if isinstance(body.get("hook"), str) and body["hook"] not in hooks:
             raise BadInputError(
                 "this service does not answer that hook", where="body.hook",
-                fix=f"Call it for {', '.join(sorted(offered))}", code="not-supported",
+                fix=f"Call it for {', '.join(sorted(hooks))}", code="not-supported",
             )  # fmt: skip
     held(body)
-    return _call(offered[body["hook"]], body)
+    return _call(hooks[body["hook"]], body)
+
+
+def offered(service_id: str, site: SiteCodes = NO_SITE_CODES) -> Mapping[str, HookService]:
+    """The services of an id by their hooks; NotFoundError where there is none."""
+    hooks = {hook: service for (id, hook), service in services(site).items() if id == service_id}
+    if not hooks:
+        raise NotFoundError("there is no such service", fix="GET /cds-services lists what is offered")
+    return hooks
 
 
 def _call(service: HookService, body: Mapping[str, Any]) -> Call:
@@ -60,11 +67,13 @@ def _call(service: HookService, body: Mapping[str, Any]) -> Call:
         )  # fmt: skip
     return Call(
         service=service, instance=body["hookInstance"], patient_id=patient_id, user_id=context["userId"],
-        prefetch=body.get("prefetch", {}), server=body.get("fhirServer", ""), token=grant.get("access_token", ""),
+        prefetch=body.get("prefetch", {}), encounter_id=context.get("encounterId", "").removeprefix("Encounter/"),
+        server=body.get("fhirServer", ""), token=grant.get("access_token", ""),
     )  # fmt: skip
 
 
-def _filled(members: Mapping[str, Any]) -> dict[str, Any]:
+def filled(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that hold something."""
     return {name: value for name, value in members.items() if value not in (None, "")}
 
 

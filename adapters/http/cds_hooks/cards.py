@@ -1,5 +1,7 @@
 """One card for a call: the verdicts on the levels that are a current matter, or an emergency; otherwise no card.
 
+Beside it stand the cards of hints (`hints`).
+
 Where the rules that would give a verdict did not run, the card says that nobody looked.
 
 Card: CDS Hooks 2.0.1, Card Attributes. What is absent is left out: no null, no empty string, list or object.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from adapters.fhir.reading import LEVEL, ORDER
@@ -40,27 +43,76 @@ OVERRIDES: Final = (
     ("judged-otherwise", "Clinical judgement differs"),
     ("not-now", "Not what this visit is about"),
 )
+HINT_OVERRIDES: Final = (
+    ("other-cause", "Considered; another cause explains it"),
+    ("record-wrong", "The record is wrong or not up to date"),
+    ("judged-otherwise", "Clinical judgement differs"),
+    ("not-now", "Not what this visit is about"),
+)
+REASONS: Final = frozenset(code for code, _ in (*OVERRIDES, *HINT_OVERRIDES))
+EMERGENCY, VERDICT, NOT_ASSESSED, HINT = "emergency", "verdict", "not-assessed", "hint"
+"""What a card is, in counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card, what it is, and the rule or policy that gave it."""
+
+    kind: str
+    rule: str
+    card: Json
 
 
 def cards(guidance: Guidance, decision_id: str, public_url: str) -> list[Json]:
     """The card of a decision, or none where there is nothing to say. `public_url`: where people reach us, for links."""
+    return [one.card for one in shown(guidance, decision_id, public_url)]
+
+
+def shown(guidance: Guidance, decision_id: str, public_url: str) -> list[Shown]:
+    """As `cards`, with what each of them is."""
     rows = _current(guidance)
-    if not rows and not guidance.emergencies:
-        return [_nobody_looked(guidance, decision_id, public_url)] if _unjudged(guidance) else []
-    links = [{"label": "The decision in full", "url": f"{public_url}/records/{decision_id}", "type": "absolute"}]
+    if guidance.emergencies:
+        return [Shown(EMERGENCY, guidance.emergencies[0]["rule"], _card(guidance, rows, decision_id, public_url))]
+    if rows:
+        policy = f"{rows[0]['policy']}: {rows[0]['outcome']}"
+        return [Shown(VERDICT, policy, _card(guidance, rows, decision_id, public_url))]
+    if _unjudged(guidance):
+        names = ", ".join(entry["ruleSet"] for entry in guidance.resting)
+        return [Shown(NOT_ASSESSED, names, _nobody_looked(guidance, decision_id, public_url))]
+    return []
+
+
+def _card(guidance: Guidance, rows: Sequence[Row], decision_id: str, public_url: str) -> Json:
+    policy = rows[0]["policy"] if rows else guidance.emergencies[0]["release"].partition("|")[0]
     suggestions = _suggestions(guidance, decision_id)
     card: Json = {
         "uuid": _uuid(decision_id, "card"),
         "summary": _summary(guidance, rows),
         "detail": detail(guidance, rows),
         "indicator": _indicator(guidance, rows),
-        "source": _source(guidance, rows, public_url),
+        "source": source(guidance, policy, public_url),
         "suggestions": suggestions,
         "selectionBehavior": "any" if suggestions else "",
-        "overrideReasons": [{"code": code, "system": OVERRIDE, "display": text} for code, text in OVERRIDES],
-        "links": links if public_url else [],
+        "overrideReasons": overrides(OVERRIDES),
+        "links": full_decision(decision_id, public_url),
     }
-    return [{key: value for key, value in card.items() if value not in ("", [])}]
+    return {key: value for key, value in card.items() if value not in ("", [])}
+
+
+def overrides(reasons: Sequence[tuple[str, str]]) -> list[Json]:
+    """Why a card may be overridden, as codings."""
+    return [{"code": code, "system": OVERRIDE, "display": text} for code, text in reasons]
+
+
+def full_decision(decision_id: str, public_url: str) -> list[Json]:
+    """The link to the page of a decision; none where nobody can reach us."""
+    link = {"label": "The decision in full", "url": f"{public_url}/records/{decision_id}", "type": "absolute"}
+    return [link] if public_url else []
+
+
+def drafts_line(guidance: Guidance) -> list[str]:
+    """That the rules are drafts, as a card begins, where any is."""
+    return [f"**Draft rules: {NOT_APPROVED}.**", ""] if guidance.drafts else []
 
 
 def _unjudged(guidance: Guidance) -> bool:
@@ -74,7 +126,7 @@ def _nobody_looked(guidance: Guidance, decision_id: str, public_url: str) -> Jso
     url = {"url": f"{public_url}/"} if public_url else {}
     return {
         "uuid": _uuid(decision_id, "card"),
-        "summary": _cut(f"Not assessed: no rules in force for {names}"),
+        "summary": cut(f"Not assessed: no rules in force for {names}"),
         "detail": detail(guidance, []),
         "indicator": "info",
         "source": {"label": "Pathway", **url},
@@ -102,10 +154,11 @@ def _summary(guidance: Guidance, rows: Sequence[Row]) -> str:
         parts.append(f"{name(rows[0])}: {verdict(rows[0])}")
         more = len({row["level"] for row in rows}) - 1
         parts += [f"{more} more level{'s' if more > 1 else ''}"] if more else []
-    return _cut(" · ".join(parts))
+    return cut(" · ".join(parts))
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Text as long as a summary may be."""
     return text if len(text) <= SUMMARY else f"{text[: SUMMARY - 1]}…"
 
 
@@ -115,13 +168,13 @@ def _indicator(guidance: Guidance, rows: Sequence[Row]) -> str:
     return "warning" if any(row["outcome"] in _ACT for row in rows) else "info"
 
 
-def _source(guidance: Guidance, rows: Sequence[Row], public_url: str) -> Json:
-    policy = rows[0]["policy"] if rows else guidance.emergencies[0]["release"].partition("|")[0]
-    source: Json = {
+def source(guidance: Guidance, policy: str, public_url: str) -> Json:
+    """Whose card it is: ours, whether by drafts, and which rule set speaks."""
+    said: Json = {
         "label": f"Pathway, draft rules: {NOT_APPROVED}" if guidance.drafts else "Pathway",
         "topic": {"system": POLICY, "code": policy, "display": guidance.rule_sets[policy].title},
     }
-    return source | ({"url": f"{public_url}/"} if public_url else {})
+    return said | ({"url": f"{public_url}/"} if public_url else {})
 
 
 def _suggestions(guidance: Guidance, decision_id: str) -> list[Json]:

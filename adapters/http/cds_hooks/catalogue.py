@@ -27,7 +27,8 @@ _SEPARATOR: Final = re.compile(r"([\\,|$])")  # in a search they divide values u
 _ESCAPED: Final = r"\\\1"
 _OBSERVED: Final = (
     "finding", "pain-score-0-10", "bone-density", "inr", "platelets", "body-temperature", "c-reactive-protein",
-    "sedimentation-rate", "leucocytes",
+    "sedimentation-rate", "leucocytes", "oxygen-saturation", "heart-rate", "estimated-filtration",
+    "creatinine-clearance", "calcium", "vitamin-d", "body-mass-index",
 )  # fmt: skip
 """The value sets by which observations are read."""
 
@@ -70,7 +71,7 @@ def services(site: SiteCodes = NO_SITE_CODES) -> Mapping[tuple[str, str], HookSe
 
 
 def _candidacy(site: SiteCodes) -> HookService:
-    observed = [(row.system, row.code) for row in load_rows() if row.value_set in _OBSERVED]
+    observed = list(dict.fromkeys((row.system, row.code) for row in load_rows() if row.value_set in _OBSERVED))
     codes = ",".join((*(f"{system}|{code}" for system, code in observed), *_of_the_site(site, observed)))
     of_patient = f"?patient={PATIENT_TOKEN}"
     return HookService(

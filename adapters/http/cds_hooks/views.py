@@ -1,4 +1,4 @@
-"""The views of CDS Hooks: discovery, the call, and what a browser asks first (CORS)."""
+"""The views of CDS Hooks: discovery, the call, feedback on cards, and what a browser asks first (CORS)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from adapters.fhir.client import origin
 from adapters.http.cds_hooks.answer import answer
 from adapters.http.cds_hooks.call import read_call
 from adapters.http.cds_hooks.catalogue import services
+from adapters.http.cds_hooks.feedback import take
 from adapters.http.negotiation import JSON
 from adapters.http.rooms import house
 
@@ -31,8 +32,16 @@ def call(service: str) -> Response:
     return _json({"cards": answer(house(), made, g.began)})
 
 
+@blueprint.post("/<service>/feedback")
+def feedback(service: str) -> Response:
+    """What clinicians answered to cards; the same answer may come again."""
+    take(house(), service, request.get_data(cache=False))
+    return Response(status=200)
+
+
 @blueprint.route("", methods=["OPTIONS"])
 @blueprint.route("/<service>", methods=["OPTIONS"], endpoint="preflight_call")
+@blueprint.route("/<service>/feedback", methods=["OPTIONS"], endpoint="preflight_feedback")
 def preflight(service: str = "") -> Response:
     """What a browser may send: the headers that say so are added to every answer here."""
     return Response(status=204)

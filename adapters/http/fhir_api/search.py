@@ -8,16 +8,19 @@ from itertools import islice
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from adapters.fhir.from_letter import document_reference
 from adapters.fhir.from_plan import TASK_KEY
 from pathway.care import CareWord
 from pathway.chart import patient_key
 from pathway.episodes import Episode
 from pathway.errors import NotFoundError
+from pathway.letters import Letter
 from pathway.ports import Ledger
 from pathway.tasks import NAMESPACE, Task
 
 LARGEST_PAGE: Final = 200
 Query = Mapping[str, Any]
+Json = dict[str, Any]
 Plan = tuple[Episode, str, tuple[Task, ...], tuple[CareWord, ...]]
 """An episode, its patient's key, that patient's tasks, and what people said about their care."""
 
@@ -29,6 +32,7 @@ SEARCHES: Final = {
         "identifier": ("token", f"The task's key, alone or as {TASK_KEY}|key"),
     },
     "CarePlan": {"patient": ("reference", "Whom the plan is for, as Patient/id or id; required")},
+    "DocumentReference": {"patient": ("reference", "Whom the letter is about, as Patient/id or id; required")},
 }
 """What the CapabilityStatement tells; a test holds it against openapi.yaml."""
 
@@ -76,6 +80,27 @@ def care_plan_by_id(ledger: Ledger, id: str) -> Plan:
             if plan[0].id == id:
                 return plan
     raise NotFoundError("there is no such CarePlan", fix="Search with GET /fhir/CarePlan?patient=…")
+
+
+def letters(ledger: Ledger, source: str, query: Query) -> tuple[tuple[Json, ...], bool]:
+    """One page of a patient's letters as DocumentReferences, the latest first, and whether there are more."""
+    size, begin, patient = _size(query), query["_offset"], _patient(source, query)
+    found = ledger.letters(patient)[begin : begin + size + 1]
+    return tuple(_document(ledger, one) for one in found[:size]), len(found) > size
+
+
+def letter_by_id(ledger: Ledger, id: str) -> Json:
+    """A letter as a DocumentReference; NotFoundError if there is none."""
+    try:
+        return _document(ledger, ledger.letter(id))
+    except NotFoundError:
+        fix = "Search with GET /fhir/DocumentReference?patient=…"
+        raise NotFoundError("there is no such DocumentReference", fix=fix) from None
+
+
+def _document(ledger: Ledger, letter: Letter) -> Json:
+    patient = ledger.survivor(letter.made.patient)
+    return document_reference(letter, patient, ledger.bytes_of(letter.last.sha256))
 
 
 def _plans_of(ledger: Ledger, patient: str) -> Iterator[Plan]:

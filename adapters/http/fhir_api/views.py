@@ -12,6 +12,8 @@ from adapters.http.fhir_api.search import (
     SEARCHES,
     care_plan_by_id,
     care_plans,
+    letter_by_id,
+    letters,
     page_links,
     task_by_id,
     tasks,
@@ -90,6 +92,24 @@ def read_care_plan(id: str) -> Response:
     with house().store.read() as ledger:
         found = care_plan_by_id(ledger, id)
     return _answer(care_plan(*found))
+
+
+@blueprint.get("/DocumentReference")
+def search_letters() -> Response:
+    """The letters about one patient."""
+    with house().store.read() as ledger:
+        found, more = letters(ledger, house().settings.source, g.query)
+    return _page(list(found), more)
+
+
+@blueprint.get("/DocumentReference/<id>")
+def read_letter(id: str) -> Response:
+    """One letter with its document, its version as ETag."""
+    with house().store.read() as ledger:
+        found = letter_by_id(ledger, id)
+    answer = _answer(found)
+    answer.set_etag(found["meta"]["versionId"], weak=True)
+    return answer
 
 
 def _page(resources: list[dict[str, Any]], more: bool) -> Response:

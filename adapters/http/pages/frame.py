@@ -40,6 +40,7 @@ DOORS: Final = (
     ("pages.worklist", "Work list", auth.Area.WORK_LIST),
     ("pages.decisions", "Decisions", auth.Area.DECISION),
     ("pages.rule_sets", "Rule sets", auth.Area.RULE_SETS),
+    ("pages.measures", "Measures", auth.Area.MEASURES),
     ("pages.cohort", "Before we began", auth.Area.COHORT),
     ("pages.unread", "Unread", auth.Area.UNREAD),
     ("pages.outbox", "Not sent", auth.Area.OUTBOX),

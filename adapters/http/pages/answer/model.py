@@ -81,7 +81,7 @@ def answer_page(ledger: Ledger, book: RuleBook, id: str, number: int) -> Page:
     treated = "ruleSet" in row
     # The sheets of a cemented vertebra under one rule set are told apart by their order.
     beside = [one for one in body["treated"] if treated and one["ruleSet"] == row["ruleSet"]]
-    alone = {**body, "levels": [] if treated else [row], "treated": beside, "considerations": []}
+    alone = {**body, "levels": [] if treated else [row], "treated": beside, "considerations": [], "hints": []}
     trace = explain_decision(alone, [rule_set])
     traced = trace.treated[alone["treated"].index(row)] if treated else trace.levels[0]
     header: Json = rule_set.document["ruleset"]

@@ -14,6 +14,7 @@ from adapters.http.pages.evidence import (
     sheets_of,
     shown,
 )
+from adapters.http.pages.weighing import Weighed, of_level, weighed
 from adapters.http.pages.worklist.rows import level_words
 from pathway.canonical import parse
 from pathway.chart import patient_id
@@ -83,9 +84,11 @@ class Page:
     acting: str
     releases: tuple[Json, ...]
     vertebrae: tuple[Vertebra, ...]
+    weighed: tuple[Weighed, ...]
     choices: tuple[Json, ...]
     not_run: tuple[Json, ...]
     wishes: tuple[Wish, ...]
+    hints: tuple[Json, ...]
     facts: tuple[Facts, ...]
     aside: tuple[Json, ...]
 
@@ -101,8 +104,9 @@ def decision_page(ledger: Ledger, book: RuleBook, id: str) -> Page:
         record=record, patient=patient_id(record.patient), engine=str(body.get("engine", "")),
         acting=str(body.get("acting", "")),
         releases=tuple(body["releases"]), vertebrae=tuple(vertebrae(body)),
+        weighed=weighed(body, rule_sets),
         choices=tuple(body.get("choices", ())), not_run=tuple(body.get("notRun", ())),
-        wishes=tuple(_wish(raw, tasks) for raw in body["obligations"]),
+        wishes=tuple(_wish(raw, tasks) for raw in body["obligations"]), hints=tuple(_hints(body)),
         facts=tuple(_facts(sheet, vocabulary) for sheet in sheets_of(body)), aside=tuple(body["setAside"]),
     )  # fmt: skip
 
@@ -122,9 +126,7 @@ def vertebrae(body: Json) -> Iterator[Vertebra]:
         answers.setdefault(row["level"], []).append(answer)
     for level in sorted(answers, key=sort_key):
         ordered = sorted(answers[level], key=lambda one: _leads(body, one.release))
-        listed = [row for row in body.get("considerations", ()) if row["level"] == level]
-        told = tuple(criterion for row in listed for criterion in row["criteria"])
-        yield Vertebra(level_words([level]), tuple(ordered), told)
+        yield Vertebra(level_words([level]), tuple(ordered), tuple(of_level(body, level)))
 
 
 def _leads(body: Json, release: Json) -> tuple[bool, bool]:
@@ -137,6 +139,12 @@ def _wish(raw: Json, tasks: Mapping[str, Task]) -> Wish:
         due=raw["due"], owner=raw["owner"], priority=raw["priority"], why=tuple(raw.get("why", ())),
         task=tasks.get(f"{raw['episode']}/{raw['rule']}"),
     )  # fmt: skip
+
+
+def _hints(body: Json) -> Iterator[Json]:
+    """The cards that are no tasks, their levels in words."""
+    for raw in body.get("hints", ()):
+        yield {**raw, "levels": level_words(raw["levels"])}
 
 
 def _facts(sheet: Json, vocabulary: Vocabulary) -> Facts:

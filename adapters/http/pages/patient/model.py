@@ -13,6 +13,7 @@ from adapters.http.pages.evidence import all_under, latest, reason_words, sheets
 from adapters.http.pages.patient.cares import Care, cares_of
 from adapters.http.pages.patient.names import names_of
 from adapters.http.pages.patient.spine import Spine, spine
+from adapters.http.pages.weighing import Weighed, of_level, weighed
 from adapters.http.pages.worklist.rows import Row, level_words, rows_of
 from pathway.canonical import parse
 from pathway.chart import patient_key
@@ -87,6 +88,7 @@ class Page:
     about: tuple[tuple[str, str], ...]
     policies: tuple[Policy, ...]
     levels: tuple[Level, ...]
+    weighed: tuple[Weighed, ...]
     choices: tuple[Json, ...]
     not_run: tuple[Json, ...]
     spine: Spine | None
@@ -114,7 +116,7 @@ def patient_page(
     rows = rows_of(ledger, sorted(tasks, key=lambda t: (t.due_at, t.key)), reader, now, zone)
     return Page(
         id=id, name=names_of(ledger, [key]).get(key, ""), about=_about(body, rule_sets),
-        policies=policies, levels=levels,
+        policies=policies, levels=levels, weighed=weighed(body, rule_sets),
         choices=tuple(body.get("choices", ())), not_run=tuple(body.get("notRun", ())),
         spine=spine(body, policies[0].id) if policies else None,
         open=tuple(row for row in rows if not row.task.ended),
@@ -146,7 +148,6 @@ def _policies(body: Json, rule_sets: Mapping[str, RuleSet]) -> tuple[Policy, ...
 def _levels(body: Json, policies: Sequence[Policy], rule_sets: Mapping[str, RuleSet]) -> list[Level]:
     rows = {(row["level"], row["policy"]): (n, row) for n, row in enumerate(body["levels"], start=1)}
     names = sorted({level for level, _ in rows}, key=sort_key)
-    listed = body.get("considerations", ())
     return [
         Level(
             level_words([name]),
@@ -154,7 +155,7 @@ def _levels(body: Json, policies: Sequence[Policy], rule_sets: Mapping[str, Rule
                 _verdict(policy, *rows[name, policy.id], rule_sets[policy.id]) if (name, policy.id) in rows else None
                 for policy in policies
             ),
-            tuple(criterion for row in listed if row["level"] == name for criterion in row["criteria"]),
+            tuple(of_level(body, name)),
         )
         for name in names
     ]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Final
 
 from flask import render_template
 
 from adapters.http.auth import MAY, Area, needs
 from adapters.http.pages.frame import blueprint, reader, zone
+from adapters.http.pages.letters.content import RECIPIENTS
 from adapters.http.pages.patient.model import patient_page
 from adapters.http.rooms import house
+from pathway.chart import patient_key
 from pathway.people import CARE_ENDS, OUTCOMES
 
 ENDS: Final = tuple(outcome for code, outcome in OUTCOMES.items() if code in CARE_ENDS)
@@ -28,4 +31,8 @@ def shown(id: str, refused: str = "") -> str:
     at, source = house().clock.now(), house().settings.source
     with house().store.read() as ledger:
         page = patient_page(ledger, house().book, source, id, reader(), at, zone())
-    return render_template("patient.html", page=page, refused=refused, care_ends=ENDS)
+        letters = ledger.letters(patient_key(source, id))
+    return render_template(
+        "patient.html", page=page, refused=refused, care_ends=ENDS, letters=letters, new_letter=str(uuid.uuid4()),
+        recipients=RECIPIENTS,
+    )  # fmt: skip

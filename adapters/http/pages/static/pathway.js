@@ -27,6 +27,14 @@
   };
   setInterval(left, 10000);
 
+  // A number that warns shows what to do, as a choice that warns does by the stylesheet alone.
+  const warn = (field) => {
+    const high = field.value !== "" && Number(field.value) >= Number(field.dataset.from);
+    field.closest(".question").classList.toggle("warns", high);
+  };
+  document.addEventListener("input", (event) => event.target.matches("[data-from]") && warn(event.target));
+  document.querySelectorAll("[data-from]").forEach(warn);
+
   // j and k go through the tasks, except while somebody writes.
   document.addEventListener("keydown", (event) => {
     const step = { j: 1, k: -1 }[event.key];

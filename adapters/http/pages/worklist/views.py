@@ -10,6 +10,7 @@ from flask import make_response, redirect, render_template, request, url_for
 from werkzeug import Response
 
 from adapters.http.auth import MAY, Area, needs
+from adapters.http.pages.calls.model import CONTACT, asking, earlier
 from adapters.http.pages.frame import blueprint, is_part, reader, zone
 from adapters.http.pages.worklist.acting import DONE, ENDING, STAYS_OPEN, choices, refusal, said_in
 from adapters.http.pages.worklist.filters import OWNERS, PRIORITIES, Filters, read
@@ -47,7 +48,7 @@ def task(id: UUID) -> str:
         said = _said(ledger)
     if is_part():
         return _row(it, filters, unfold=bool(filters.open))
-    return render_template("task.html", it=it, row=it.row, filters=filters, said=said, **choices())
+    return _page(it, filters, said=said)
 
 
 @blueprint.post("/tasks/<uuid:id>")
@@ -72,6 +73,11 @@ def act_on_task(id: UUID) -> Response:
     return redirect(f"{url_for('pages.worklist')}?{urlencode(filters.query(open='') | told)}{anchor}", 303)
 
 
+def not_done(id: str, why: str) -> Response:
+    """The page of a task with why nothing was done to it."""
+    return _refused(id, Filters(), why)
+
+
 def page_of(ledger: Ledger, filters: Filters) -> Page:
     """The page of the list that the filters name, as its reader sees it now."""
     return work_list(ledger, filters, reader(), house().clock.now(), zone())
@@ -81,10 +87,18 @@ def _refused(id: str, filters: Filters, refused: str) -> Response:
     """The task as it stands, with what was written kept, so that nothing has to be typed twice."""
     with house().store.read() as ledger:
         it = _full(ledger, id)
-    html = render_template(
-        "task.html", it=it, row=it.row, filters=filters, refused=refused, text=request.form.get("text", ""), **choices()
-    )
-    return make_response(html, 409)
+    return make_response(_page(it, filters, refused=refused, text=request.form.get("text", "")), 409)
+
+
+def _page(it: Full, filters: Filters, **told: str) -> str:
+    """The page of a task; on that of a contact, the script of the call and the calls that were kept."""
+    asked = it.row.task.code == CONTACT
+    with house().store.read() as ledger:
+        calls = earlier(ledger, it.row.task) if asked else ()
+    return render_template(
+        "task.html", it=it, row=it.row, filters=filters, ask=asking() if asked else None, calls=calls, **told,
+        **choices(),
+    )  # fmt: skip
 
 
 def _part(id: str, act: Act, filters: Filters, refused: str) -> Response:

@@ -1,0 +1,1 @@
+"""For the hours without the service: what is open, on paper."""
