@@ -30,6 +30,19 @@ def chart(id: str, size: int, seed: int = 0) -> Record:
     return record
 
 
+def followed(id: str, seed: int = 0) -> Record:
+    """Three fractured levels of which two were cemented, a year and some weeks ago, with what followed each."""
+    rng = random.Random(seed)
+    record = Record(id, NOW).encounter("AMB", 0.1).place(STATE).coverage("original-medicare")
+    for level, days in zip(LEVELS, (400, 30, 80), strict=True):
+        record.fracture(level, days)
+        _examined(record, level, rng)
+    for level, days in ((LEVELS[0], 360), (LEVELS[2], rng.choice((3, 25, 60)))):
+        record.cement(level, days).leak_statement(level, days - 1, ["disc"] if rng.random() < 0.5 else ())
+        record.finding("chest-check", "normal", days - 0.2).contact(days / 2).pain(rng.choice((2, 5, 7)), days / 2)
+    return record.care(28).well(2).referral(rng.choice(("active", "completed")), 20)
+
+
 def _examined(record: Record, level: str, rng: random.Random) -> None:
     if rng.random() < 0.7:
         record.tender(level, rng.random() < 0.7, 2)

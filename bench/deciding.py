@@ -17,7 +17,7 @@ from adapters.fhir.deliver import Reader
 from adapters.fhir.terminology import Terminology
 from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings
-from bench.charts import NOW, chart
+from bench.charts import NOW, chart, followed
 from bench.measure import in_turns, shown
 from bench.report import Table
 from pathway import decide as deciding
@@ -53,6 +53,8 @@ def tables(*, rounds: int = 7, charts: int = 40) -> list[Table]:
     few = panel(FEW)
     read = [_delivered(chart(f"p{seed}", 30, seed)) for seed in range(charts)]
     cases = [_case(delivery) for delivery in read]
+    whole = panel([*_settings().policies, *(one.id for one in _book().sets.values() if one.kind == "measure")])
+    after = cases_of(followed(f"f{seed}", seed) for seed in range(charts))
     paces = in_turns(
         {
             "facts from the chart (before `decide`)": lambda n: _case(read[n]),
@@ -61,12 +63,14 @@ def tables(*, rounds: int = 7, charts: int = 40) -> list[Table]:
             "`decide()`, all, canonical bytes and hash": lambda n: sha256(_decide(cases[n], every).to_bytes()),
             "the same, nothing remembered of earlier cases": _fresh(cases, every),
             "`decide()`, all, each rule set by itself": lambda n: _decide(cases[n], list(every)),
+            "`decide()`, shipped sets and measures, two levels cemented": lambda n: _decide(after[n], whole),
         },
         rounds=rounds, calls=charts,
     )  # fmt: skip
     rows = [(name, shown(p.p50), shown(p.p99), p.spread(), shown(p.cpu)) for name, p in paces.items()]
-    whole = Table("Deciding", ("one case", "p50", "p99", "rounds", "CPU"), rows, _notes(cases, every))
-    return [whole, _by_stage(cases, every, rounds)]
+    notes = (*_notes(cases, every), _followed(after, whole))
+    spread = Table("Deciding", ("one case", "p50", "p99", "rounds", "CPU"), rows, notes)
+    return [spread, _by_stage(cases, every, rounds)]
 
 
 def _decide(case: Case, made: Sequence[Machine]) -> Decision:
@@ -84,6 +88,16 @@ def _notes(cases: Sequence[Case], made: Panel) -> tuple[str, ...]:
         f"criteria, {len(set(made.twins.values()))} of them different; what payer and place rule out is not judged. "
         f"Verdicts of {len(policies)}: {', '.join(policies)}.",
         f"The first decision has {len(decision.to_bytes()) // 1024} KiB. {_start()}",
+    )
+
+
+def _followed(cases: Sequence[Case], made: Panel) -> str:
+    """What the last row decides."""
+    tasks = sum(bool(rule.task) for machine in made for rule in machine.rule_set.obligations)
+    levels, treated = max(len(case.levels) for case in cases), max(len(case.treated) for case in cases)
+    return (
+        f"The shipped sets and the measures are {len(made)}, with {tasks} rules of tasks; those charts have {levels} "
+        f"levels and {treated} cemented ones."
     )
 
 

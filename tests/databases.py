@@ -109,7 +109,7 @@ def _undress(url: str) -> None:
 
 def _empty(url: str) -> None:
     """As it was made, whatever a test did to its rows, its triggers and its revision."""
-    logged = ("decision", "release", "task_event")
+    logged = ("decision", "release", "task_event", "card_feedback", "letter")
     steps = ["SET LOCAL session_replication_role = replica"]
     steps += [f"ALTER TABLE {table} DISABLE TRIGGER {table}_append_only" for table in logged]
     steps += [f'DELETE FROM "{table}"' for table in metadata.tables]

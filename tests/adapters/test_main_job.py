@@ -120,12 +120,20 @@ def test_a_clean_plain_film_never_closes_a_leak_check() -> None:
     assert "leak-check" in wishes(decision_on(record))
 
 
-@pytest.mark.parametrize("place", ["canal", "foramen", "epidural-veins", "paravertebral-veins", "lungs"])
-def test_cement_towards_nerve_vein_or_lung_asks_for_ct_even_if_well(place: str) -> None:
+@pytest.mark.parametrize("place", ["canal", "foramen", "epidural-veins", "paravertebral-veins"])
+def test_cement_towards_nerve_or_vein_asks_for_ct_even_if_well(place: str) -> None:
     record = candidate().cement("L1", 1).leak_statement("L1", 0.9, leaks=[place])
     record.finding("neurological-examination", "normal", 0.8).finding("chest-check", "normal", 0.8)
     assert {"order-spine-ct", "leak-check"} <= set(wishes(decision_on(record)))
     assert "order-spine-ct" not in wishes(decision_on(record.study("CT", 0.2).report(0.1)))
+
+
+def test_cement_in_the_lungs_asks_for_ct_of_the_chest_even_if_well_and_a_ct_of_the_spine_is_none() -> None:
+    record = candidate().cement("L1", 1).leak_statement("L1", 0.9, leaks=["lungs"])
+    record.finding("neurological-examination", "normal", 0.8).finding("chest-check", "normal", 0.8)
+    found = set(wishes(decision_on(record.study("CT", 0.2).report(0.1))))
+    assert {"order-chest-ct", "leak-check"} <= found
+    assert "order-spine-ct" not in found
 
 
 def test_a_referral_that_is_ordered_stays_open_and_one_that_is_kept_closes() -> None:

@@ -155,7 +155,8 @@ def test_a_task_that_was_reopened_while_care_had_ended_is_asked_for_once_it_goes
     record = settled(onset=5).care(4).pain(7, 1)
     ingest(house, record)
     desk = house.service.desk
-    (ended,) = desk.end_care(PATIENT, "", "transferred", CORA, "to the spine clinic")
+    over = desk.end_care(PATIENT, "", "transferred", CORA, "to the spine clinic")
+    (ended,) = [task for task in over if task.code == "re-evaluate"]
     desk.act(ended.id, Act.REOPEN, CORA, ended.version, Said("that was another patient"))
     ingest(house, record)
     assert task_of(house, ended.rule).status_reason == UNASKED

@@ -42,6 +42,8 @@ def test_deciding_covers_three_levels_under_all_rule_sets_that_give_verdicts() -
     assert "3 levels each" in whole.notes[0]
     for policy in ("candidacy", "nice-ta279", "coverage-cms-lcd-", "payer-6w", "pre-procedure"):
         assert policy in whole.notes[0]
+    assert whole.rows[-1][0] == "`decide()`, shipped sets and measures, two levels cemented"
+    assert "3 levels and 2 cemented ones" in whole.notes[-1]
     assert stages.title == "Deciding under all sets, by stage"
     assert sum(int(row[2].rstrip("%")) for row in stages.rows) in range(95, 106)
 

@@ -76,6 +76,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PATHWAY_")}
     environment = {**kept, "PATHWAY_DATABASE_URL": f"sqlite:///{folder / 'demo.db'}"}
     _cli(environment, "demo", "load")
+    _cli({**environment, "PATHWAY_RULES_FROM": "working"}, "measure", "--keep")
     _trouble(environment["PATHWAY_DATABASE_URL"])
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

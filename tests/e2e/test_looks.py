@@ -20,6 +20,8 @@ PAGES = {
     "outbox-admin": ("admin", "/outbox"),
     "unread": ("coordinator", "/unread"),
     "cohort": ("auditor", "/cohort"),
+    "measures": ("auditor", "/measures"),
+    "measure": ("auditor", "/measures/osteoporosis-180"),
     "sign-in": ("", "/sign-in"),
     "not-found": ("auditor", "/patients/nobody"),
     "not-yours": ("admin", "/records"),

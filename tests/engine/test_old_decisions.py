@@ -124,5 +124,5 @@ def test_a_verdict_that_the_facts_do_not_bear_is_not_explained_away() -> None:
 def test_a_decision_of_a_form_to_come_is_refused() -> None:
     assert form_of({}) == FIRST
     assert form_of({"form": FORM}) == FORM
-    with pytest.raises(ReplayError, match="form 4"):
-        form_of({"form": 4})
+    with pytest.raises(ReplayError, match="form 5"):
+        form_of({"form": 5})

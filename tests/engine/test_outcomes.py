@@ -34,7 +34,7 @@ SHARED = "policies."
 def test_no_outcome_is_weaker_than_the_truth(rule_set: RuleSet) -> None:
     """Data said to be insufficient where no answer would change a thing would be asked for for ever."""
     search, settled, open_ = Search(rule_set), 0, 0
-    for view in [view for seed in range(200) for _, view in crowd.case(seed).views(Scope.LEVEL)]:
+    for view in [view for seed in range(500) for _, view in crowd.case(seed).views(Scope.LEVEL)]:
         verdicts = verdicts_of(rule_set, view)
         possible = search.possible(verdicts)
         if len(possible) == 1:

@@ -4,7 +4,7 @@ The first server takes our ids, so that a second task is a second version there.
 there a write that is repeated blindly makes a second task.
 
 In full (`make soak`): 200 kills and 2,000 decisions on SQLite, the same on PostgreSQL with RabbitMQ, 50 kills on Redis.
-Otherwise a tenth.
+Otherwise a twentieth.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SEED = 20261123
 Tell = Callable[[Toll], None]
 
 
-def tenth(full: int) -> int:
-    return full if os.environ.get("PATHWAY_SOAK") == "1" else full // 10
+def twentieth(full: int) -> int:
+    return full if os.environ.get("PATHWAY_SOAK") == "1" else full // 20
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def tell(record_property: Callable[[str, object], None], capsys: pytest.CaptureF
 def test_on_one_machine_to_sekmet(tmp_path: Path, tell: Tell) -> None:
     url = f"sqlite:///{tmp_path / 'pathway.sqlite3'}"
     with sekmet() as server, town(tmp_path, database_url=url, fhir_write_base=server.base) as ours:
-        tell(kill_and_count(ours, server, tenth(200), tenth(2000), SEED))
+        tell(kill_and_count(ours, server, twentieth(200), twentieth(2000), SEED))
 
 
 def test_on_postgresql_and_rabbitmq_to_medplum(tmp_path: Path, tell: Tell) -> None:
@@ -58,7 +58,7 @@ def test_on_postgresql_and_rabbitmq_to_medplum(tmp_path: Path, tell: Tell) -> No
             tmp_path, database_url=url, broker_url=broker.url, fhir_write_base=server.base, fhir_write_ids="server"
         ) as ours,
     ):
-        tell(kill_and_count(ours, server, tenth(200), tenth(2000), SEED))
+        tell(kill_and_count(ours, server, twentieth(200), twentieth(2000), SEED))
 
 
 def test_on_postgresql_and_redis_to_sekmet(tmp_path: Path, tell: Tell) -> None:
@@ -70,4 +70,4 @@ def test_on_postgresql_and_redis_to_sekmet(tmp_path: Path, tell: Tell) -> None:
             tmp_path, database_url=url, broker_url=broker.url, fhir_write_base=server.base, fhir_write_ids="server"
         ) as ours,
     ):
-        tell(kill_and_count(ours, server, tenth(50), tenth(500), SEED))
+        tell(kill_and_count(ours, server, twentieth(50), twentieth(500), SEED))

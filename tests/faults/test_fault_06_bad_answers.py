@@ -73,8 +73,7 @@ def test_what_the_server_refuses_for_good_is_parked_and_goes_when_a_person_says_
         assert outbox.requeue(row.key, desk.clock.now())
     desk.settle()
     desk.check()
-    (plan,) = desk.server.search("CarePlan", identifier=f"https://pathway.example/fhir/episode|{desk.tasks[0].episode}")
-    assert len(plan["activity"]) == len(desk.tasks)
+    desk.check_plans()
 
 
 def test_errors_name_neither_the_patient_nor_an_address(desk: Desk) -> None:
@@ -108,8 +107,7 @@ def test_a_server_that_refuses_provenance_has_the_tasks_and_the_plan_and_a_warni
     assert desk.rows("parked") == ()
     for task in desk.tasks:
         assert len(desk.there(task)) == 1
-    (plan,) = desk.server.search("CarePlan", identifier=f"https://pathway.example/fhir/episode|{desk.tasks[0].episode}")
-    assert len(plan["activity"]) == len(desk.tasks)
+    desk.check_plans()
     for row in desk.rows("sent"):
         assert row.remote_id
         assert row.last_error.startswith("its Provenance was not taken: the server answered 422")
@@ -120,8 +118,7 @@ def test_a_plan_does_not_wait_for_the_provenance_of_its_tasks(desk: Desk) -> Non
     for _ in range(20):
         desk.drain()
         desk.clock.forward(minutes=6)
-    (plan,) = desk.server.search("CarePlan", identifier=f"https://pathway.example/fhir/episode|{desk.tasks[0].episode}")
-    assert len(plan["activity"]) == len(desk.tasks)
+    desk.check_plans()
     desk.proxy.clear()
     desk.settle()
     desk.check()

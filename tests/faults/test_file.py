@@ -25,10 +25,10 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A real disk of 6 MB."""
+    """A real disk of 9 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    with small_disk(folder, 6 * 1024 * 1024):
+    with small_disk(folder, 9 * 1024 * 1024):
         yield folder
 
 
@@ -61,7 +61,7 @@ def test_a_database_at_its_page_limit_says_so_and_goes_on_once_it_is_lifted(tmp_
     url = f"sqlite:///{tmp_path / 'pathway.db'}"
     upgrade(url)
     house, app = open_service(url)
-    engine, pages = house.store._engine, [700]
+    engine, pages = house.store._engine, [1150]
     engine.dispose()
     limit = lambda connection, *_: connection.execute(f"PRAGMA max_page_count = {pages[0]}")  # noqa: E731
     event.listen(engine, "checkout", limit)

@@ -14,7 +14,7 @@ import pytest
 
 from adapters.bootstrap import House
 from adapters.db.outbox import OutboxRow
-from adapters.fhir.from_plan import TASK_KEY
+from adapters.fhir.from_plan import EPISODE, TASK_KEY
 from adapters.fhir.from_plan import task as to_fhir
 from adapters.out import writer
 from adapters.out.merging import same
@@ -45,6 +45,11 @@ class Desk:
     def tasks(self) -> tuple[Task, ...]:
         with self.house.store.read() as ledger:
             return ledger.tasks(self.patient)
+
+    @property
+    def episodes(self) -> set[str]:
+        """What the tasks are about: each has a care plan of its own."""
+        return {task.episode for task in self.tasks}
 
     def drain(self) -> Drained:
         """Send what is due now."""
@@ -80,6 +85,16 @@ class Desk:
         """The Provenance of a resource at the server, of all its versions."""
         every = self.server.search("Provenance")
         return [one for one in every if one["target"][0]["reference"].startswith(f"{reference}/_history/")]
+
+    def check_plans(self) -> None:
+        """Each episode has exactly one plan at the server, and it names that episode's tasks, each once."""
+        assert len(self.episodes) > 1, "the fracture's and the person's own"
+        for episode in self.episodes:
+            (plan,) = self.server.search("CarePlan", identifier=f"{EPISODE}|{episode}")
+            named = sorted(one["reference"]["reference"] for one in plan["activity"])
+            own = [task for task in self.tasks if task.episode == episode]
+            assert named == sorted(f"Task/{one['id']}" for task in own for one in self.there(task))
+            assert len(named) == len(own)
 
     def check(self) -> None:
         """Each task is there exactly once and says what we say; each version of ours has one Provenance."""

@@ -32,10 +32,15 @@ GOOD: Mapping[str, Value] = {
     "acuity-imaging": "oedema-or-uptake", "tenderness": "at-level", "conservative-care-days": 28,
     "pain-change": Decimal(0), "days-since-cement": 1, "cemented-against-proof": "proven", "leak-canal": False,
     "leak-foramen": False, "leak-epidural-veins": False, "leak-paravertebral-veins": False, "leak-disc": False,
-    "leak-soft-tissue": False, "leak-lungs": False, "neurology-after-cement": "normal",
+    "leak-soft-tissue": False, "leak-lungs": False,
+    "leak-intradural": False, "leak-heart-or-cava": False, "embolism-place": "peripheral", "embolism-plan": "observe",
+    "heart-team": True, "cement-migrating": False, "radicular-pain": False, "surgeon-after-cement": "consulted",
+    "pain-above-baseline": Decimal(-5), "chest-ct-after-cement": True, "acute-cor-pulmonale": False,
+    "embolism-codes": "both", "embolism-risk-factors": Interval(1, 1), "saturation-measured": True,
+    "neurology-after-cement": "normal",
     "chest-after-cement": "normal", "ct-after-cement": True, "treated-cause": "osteoporotic",
     "osteoporosis-referral": "kept", "pain-after-cement": Decimal(2), "last-contact-day": 21, "chest-check-day": 1,
-    "observed-for": 3,
+    "observed-for": 6,
     "bone-density-result": True, "bone-laboratory": 7,
     "osteoporosis-treatment": "dispensed", "deceased": False, "cement-before-onset": False,
     "payer": "original-medicare", "place-of-service": "je", "disability-score": 12, "levels-planned": Interval(1, 1),
@@ -63,7 +68,35 @@ GOOD: Mapping[str, Value] = {
     "performance-status-poor": False, "hyperviscosity": False, "occult-tumour-signs": False,
     "sins": Interval(8, 8), "tumour-lesion": "lytic", "epidural-extension": False, "tumour-claim-codes": "both",
     "technique-used": "kyphoplasty", "procedure-code-fits": True, "guidance": "fluoroscopy",
+    "fragility-fracture": True, "skeletal-malignancy": False, "egfr": 62, "creatinine-clearance": 55,
+    "blood-calcium": "normal", "vitamin-d-low": False, "t-score": Decimal("-2.4"),
+    "recent-heart-attack-or-stroke": False, "paget-disease": False, "skeletal-radiotherapy": False,
+    "oesophageal-disease": False, "cannot-sit-upright": False, "dental-review": True, "fall-risk-high": False,
+    "frax-major": Decimal(18), "frax-hip": Decimal(3), "body-mass-index": Decimal(25), "hounsfield-units": 90,
+    "days-since-last-fracture": Interval(30, 30), "fractured-vertebrae": Interval(1, 1),
+    "second-height-loss": Interval(0, 0), "days-treated-at-fracture": Interval(0, 0),
+    "much-height-restored": False,
     "approach": "transpedicular", "sedation": "moderate", "stopped-for-leak": False, "cement-volume": Decimal(4),
+    "leg-weakness": False, "saddle-numbness": False, "bladder-or-bowel-trouble": False, "residual-urine": 40,
+    "neurology-asked": "answered", "cement-in-canal": False, "night-pain": False,
+    "highest-temperature": Decimal("36.8"), "antithrombotic-restart-days": -2, "antithrombotic-restarted": False,
+    "chest-symptom-after-cement": False, "saturation-after-cement": 97, "saturation-day": 1,
+    "pulse-after-cement": 76, "pulse-day": 1, "wound-after-cement": "clean",
+    "osteoporosis-recorded": True, "hormone-therapy": False, "steroid-days": 10, "denosumab-gap-days": 30,
+    "denosumab-course": "running", "nutrition-advice": True, "falls-assessment": True, "three-messages": True,
+    "oncology-bone-plan": True, "treatment-review": True, "electrophoresis": True, "parathyroid-hormone": True,
+    "fracture-referral": "kept", "fracture-treatment": "dispensed", "fracture-density": True,
+    "fracture-laboratory": 7, "bone-care-by-cement": False, "fracture-on-treatment": 0,
+    "pain-course": "responded", "pain-fall": Decimal(5), "pain-day": 1, "function-after-cement": 8, "function-day": 1,
+    "new-back-pain": False, "imaged-for-pain": True, "markers-for-pain": True, "activity-advice": True,
+    "recollapse": "none", "next-to-cement": "elsewhere", "sandwiched": "neither",
+    "fractures-in-three-months": Interval(1, 1), "fracture-episodes": Interval(1, 1), "cluster-review": True,
+    "administrative-sex": "female", "omw-age": 74, "omw-day": 60, "omw-density-before-days": 900,
+    "omw-therapy-before-days": 400, "omw-hospice": False, "referral-after-fracture": 40, "density-after-fracture": 60,
+    "documents-before-cement": "complete", "treatment-start-day": 30, "treatment-reason-day": 30, "visit-kept-day": 21,
+    "score-at-one-month": True, "score-at-three-months": True, "score-at-twelve-months": True,
+    "symptoms-after-cement": False, "deficit-after-cement": "none", "infection-day": 200, "new-fracture-day": 300,
+    "death-day": 900,
 }  # fmt: skip
 """Facts that make a candidate whose coverage is met, and after cement leave nothing open."""
 
@@ -78,7 +111,8 @@ def values(datum: Datum) -> tuple[Value, ...]:
     found = representatives(datum, asked)
     if datum.kind is not Kind.INTERVAL:
         return found
-    return (*found, *(Interval(lo, min(hi, int(datum.hi or hi))) for lo, hi in ((8, 24), (1, 25))))
+    top = int(datum.hi if datum.hi is not None else 25)
+    return (*found, *(Interval(min(lo, top), min(hi, top)) for lo, hi in ((8, 24), (1, 25))))
 
 
 def ages(datum: Datum) -> list[timedelta]:

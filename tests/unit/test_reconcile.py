@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pathway.decisions import THIRD
+from pathway.episodes import person_episode_id
 from pathway.obligations import Obligation, State, merge
 from pathway.reconcile import Changes, reconcile
 from pathway.tasks import Task
@@ -139,8 +141,11 @@ def test_wishes_of_several_levels_of_one_episode_become_one_that_is_open_while_a
     one = wish(levels=("L2",), state=State.CLOSED)
     other = wish(levels=("L1",), why=("also",), due_at=NOW + timedelta(days=1))
     (joined,) = merge([one, other])
-    assert (joined.state, joined.levels, joined.due_at) == (State.OPEN, ("L1", "L2"), NOW + timedelta(days=1))
-    assert set(joined.why) == {"because", "also"}
+    assert (joined.state, joined.levels, joined.due_at) == (State.OPEN, ("L1",), NOW + timedelta(days=1))
+    assert joined.why == ("also",), "what is settled of one level is no reason of the other's task"
+    assert merge([other, one]) == (joined,)
+    (before,) = merge([one, other], THIRD)
+    assert (before.levels, set(before.why)) == (("L1", "L2"), {"because", "also"}), "as decisions of 0.4.0 replay"
 
 
 def test_an_emergency_is_ended_by_people_alone_whoever_has_claimed_it() -> None:
@@ -166,3 +171,32 @@ def test_what_a_person_ended_comes_back_after_its_ground_has_gone_and_returned()
     ended = replace(task, status="rejected", by_person=True)
     gone = run([], [ended])
     assert [t.status for t in run([wish()], gone)] == ["rejected", "ready"]
+
+
+def of_person(*levels: str) -> Obligation:
+    """A wish for the whole person, which rests on some vertebrae."""
+    return wish(episode=person_episode_id("p"), levels=levels)
+
+
+def ended_by_person(*levels: str, **other: object) -> list[Task]:
+    (task,) = run([of_person(*levels)], [])
+    return [replace(task, status="completed", outcome="done", by_person=True, **other)]  # type: ignore[arg-type]
+
+
+def test_what_a_person_ended_for_one_vertebra_is_asked_for_again_for_another() -> None:
+    tasks = run([of_person("L1", "T8")], ended_by_person("L1"))
+    assert [(t.occurrence, t.status) for t in tasks] == [(1, "completed"), (2, "ready")]
+    assert run([of_person("L1", "T8")], tasks) == tasks
+
+
+@pytest.mark.parametrize("now", [("L1",), ("L1", "unspecified")])
+def test_what_a_person_ended_is_not_asked_for_again_for_the_same_vertebra(now: tuple[str, ...]) -> None:
+    assert len(run([of_person(*now)], ended_by_person("L1", "T8"))) == 1
+
+
+def test_a_vertebra_that_is_only_named_at_last_asks_for_nothing_again() -> None:
+    assert len(run([of_person("L1")], ended_by_person("unspecified"))) == 1
+
+
+def test_another_vertebra_is_no_new_emergency() -> None:
+    assert len(run([of_person("L1", "T8")], ended_by_person("L1", emergency=True))) == 1

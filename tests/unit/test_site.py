@@ -15,7 +15,7 @@ from pathway.canonical import parse
 from pathway.decide import decide
 from pathway.errors import RuleBookError
 from pathway.rulebook import from_document
-from pathway.site import EMPTY, Entry, Layer, Override
+from pathway.site import EMPTY, Choice, Entry, Layer, Override
 from pathway.strata import Machine
 from tests.rules.book import BOOK, CANDIDACY, RULES
 from tests.rules.people import Person, known
@@ -53,6 +53,27 @@ def override(value: int | Decimal = 6, parameter: str = "pain-min", unit: str = 
 
 def layer(*overrides: Override, off: tuple[Entry, ...] = (), status: str = "draft") -> Layer:
     return Layer("example", status, overrides, off)
+
+
+BONE = BOOK.sets["bone-treatment"]
+LISTS = """\
+lists:
+  - rule-set: bone-treatment
+    list: very-high-risk-by
+    items: [thai-2023]
+    set-on: 2026-12-01
+    by: [C. Person]
+    reason: The clinic follows the Thai guideline
+off:
+"""
+
+
+def choice(*items: str, name: str = "very-high-risk-by", rule_set: str = "bone-treatment") -> Choice:
+    return Choice(entry(rule_set, ""), name, items or ("thai-2023",))
+
+
+def listing(*choices: Choice, status: str = "draft") -> Layer:
+    return Layer("example", status, lists=choices)
 
 
 def read(tmp_path: Path, old: str = "", new: str = "") -> Layer:
@@ -209,7 +230,7 @@ def test_a_slip_in_the_name_of_a_rule_set_does_not_go_unnoticed(tmp_path: Path) 
         (
             "parameters:",
             "parameter:",
-            "site.yaml:3: unknown key 'parameter'. Known keys: site, status, parameters, off",
+            "site.yaml:3: unknown key 'parameter'. Known keys: site, status, parameters, lists, off",
         ),
         ("    value: 6\n", "", "site.yaml:4: key 'value' is missing"),
         ("value: 6", "value: six", "site.yaml:7: value is no plain number. Write 18 or 2.5"),
@@ -288,3 +309,82 @@ def test_the_last_number_that_still_tells_people_apart_is_the_sites_to_choose(
     rule: str, parameter: str, value: int, unit: str
 ) -> None:
     assert layer(override(value, parameter, unit, rule=rule)).apply(CANDIDACY).sha256 != CANDIDACY.sha256
+
+
+# --- lists
+
+
+def test_a_list_is_chosen_from_the_written_items_and_says_whose_choice_it_is(tmp_path: Path) -> None:
+    found = read(tmp_path, "off:\n", LISTS)
+    laid = found.apply(BONE)
+    (rule,) = (rule for rule in laid.criteria if rule.lists)
+    assert rule.lists == {"very-high-risk-by": ("thai-2023",)}
+    assert laid.site["lists"] == {
+        "very-high-risk-by": {
+            "set-on": "2026-12-01", "by": ["C. Person"], "reason": "The clinic follows the Thai guideline",
+            "was": ["aace-2020"],
+        },
+    }  # fmt: skip
+    assert (laid.status, laid.site["base"], laid.site["sha256"]) == ("draft", BONE.sha256, found.sha256)
+    assert from_document(parse(laid.body)).sha256 == laid.sha256 != BONE.sha256
+    assert found.apply(AFTER_CEMENT).site["off"], "the other entries of the file hold too"
+
+
+def test_a_layer_without_lists_keeps_the_hash_that_stored_decisions_name() -> None:
+    assert layer(override(6)).sha256 == "8e48f1f7d92e9e01ff10844daa8f041600fe444f44bb5baabae74df6ea3f0fbc"
+    assert listing(choice()).sha256 != EMPTY.sha256 != listing(choice("aace-2020")).sha256
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (
+            choice(name="high-risk-by"),
+            "bone-treatment|0.1.0 has no list 'high-risk-by'. Its lists: very-high-risk-by",
+        ),
+        (choice(rule_set="after-cement"), "has no list 'very-high-risk-by'. Its lists: none; a site adds none"),
+        (
+            choice("aace-2020", "mine"),
+            "very-high-risk-by has no item 'mine'. Its items: aace-2020, thai-2023",
+        ),
+        (
+            choice("kyphosis", name="secondary-items", rule_set="coverage-cms-lcd-l34228"),
+            "site.yaml:4: secondary-items is the payer's list, not the site's",
+        ),
+    ],
+    ids=["list", "no-lists", "item", "payer"],
+)
+def test_a_list_that_does_not_fit_is_refused(one: Choice, words: str) -> None:
+    with pytest.raises(RuleBookError) as caught:
+        listing(one).apply(BOOK.sets[one.entry.rule_set])
+    assert words in caught.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("items: [thai-2023]", "items: []", "site.yaml:15: items lists no names, each once. Write items: [one, other]"),
+        ("items: [thai-2023]", "items: thai-2023", "site.yaml:15: items lists no names"),
+        ("items: [thai-2023]", "items: [thai-2023, thai-2023]", "site.yaml:15: items lists no names"),
+        ("    list: very-high-risk-by\n", "", "site.yaml:13: key 'list' is missing. Each entry of lists says it"),
+        ("reason: The clinic", "rule: x\n    reason: The clinic", "site.yaml:18: unknown key 'rule'"),
+    ],
+)
+def test_a_slip_in_a_list_is_refused_with_line_and_fix(tmp_path: Path, old: str, new: str, words: str) -> None:
+    with pytest.raises(RuleBookError) as caught:
+        read(tmp_path, "off:\n", LISTS.replace(old, new))
+    assert words in caught.value.sentence()
+
+
+def test_an_active_layer_takes_two_names_on_a_list(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("site: example\nstatus: active\n" + LISTS.removesuffix("off:\n"))
+    with pytest.raises(RuleBookError, match=r"site\.yaml:8: by names fewer than 2 people"):
+        site_file.read(path)
+
+
+def test_the_name_of_a_rule_set_with_a_list_is_checked_and_the_order_of_lists_never_matters() -> None:
+    with pytest.raises(RuleBookError, match="no rule set 'bones'"):
+        listing(choice(rule_set="bones")).check_names(frozenset(BOOK.sets))
+    both = (choice(), choice("kyphosis", name="secondary-items"))
+    assert listing(*both).sha256 == listing(*both[::-1]).sha256

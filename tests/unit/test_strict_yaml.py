@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pathway import strict_yaml
+from tests.each import each
 
 LIBYAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +40,7 @@ def line(node: yaml.Node) -> int:
     return node.start_mark.line
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+@each(FILES, lambda path: path.relative_to(ROOT).as_posix())
 def test_both_readers_read_the_same(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert same(yaml.compose(text, LIBYAML), yaml.compose(text, yaml.SafeLoader))

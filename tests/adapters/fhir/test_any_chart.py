@@ -40,6 +40,8 @@ def _chart() -> Record:
     record.lab("6301-6", 1.1, "{INR}", 1).lab("777-3", 210, "10*3/uL", 1).lab("8310-5", 99.5, "[degF]", 1)
     record.lab("1988-5", 12, "mg/L", 1, flag="H").lab("6690-2", 7, "10*9/L", 1, high=10)
     record.panel("fracture-suspicion", {"suspicion-tenderness": "present"}, 1).condition("C79.51", 90)
+    record.pain(3, 0.6).disability(9, 0.6).finding("new-back-pain", "present", 0.5).study("MR", 0.4).report(0.3)
+    record.finding("recollapse", "present", 0.5, level="L1").fracture("T12", 0.7).finding("cluster-review", "yes", 0.2)
     return record.finding("chest-check", "normal", 0.5).finding("fracture-cause", "osteoporotic", 2)
 
 

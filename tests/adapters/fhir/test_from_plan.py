@@ -192,4 +192,4 @@ def test_a_page_of_a_search_is_r4_with_and_without_matches() -> None:
 
 def test_the_capability_statement_is_r4() -> None:
     shown = valid(capability_statement("http://127.0.0.1/fhir", "0.1.0", AT, SEARCHES))
-    assert {r["type"] for r in shown["rest"][0]["resource"]} == {"Task", "CarePlan"}
+    assert {r["type"] for r in shown["rest"][0]["resource"]} == {"Task", "CarePlan", "DocumentReference"}

@@ -368,6 +368,7 @@ def test_every_answer_of_ours_was_looked_at_for_whether_it_denies() -> None:
 
 
 AFFIRMING = {
+    "peripheral", "central", "treat", "observe", "stop",
     "present", "symptoms", "deficit", "cord-or-cauda-sign", "low-energy", "high-energy", "able", "ambulant",
     "bed-bound", "analgesia", "brace", "physiotherapy", "bed-rest", "on-movement", "at-rest", "pregnant",
     "osteoporotic", "neoplastic", "other-disease", "abnormal", "yes", "this-fracture", "something-else", "wedge",
@@ -375,5 +376,5 @@ AFFIRMING = {
     "new-deformity", "over-half", "under-half", "body-involved", "bilateral", "unilateral", "fluoroscopy", "ct",
     "other", "transpedicular", "local", "moderate", "deep", "general", "antiplatelet", "anticoagulant", "hold",
     "continue", "high", "raised", "tolerated", "doubtful", "inpatient", "hospital-outpatient", "ambulatory-surgery",
-    "office", "requested", "affirmed", "myeloma", "metastasis", "other-tumour",
+    "office", "requested", "affirmed", "myeloma", "metastasis", "other-tumour", "haematoma", "discharge",
 }  # fmt: skip

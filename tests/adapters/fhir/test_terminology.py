@@ -25,6 +25,7 @@ from adapters.fhir.terminology import (
 )
 from pathway.errors import RuleBookError
 from pathway.levels import LEVELS, LevelRange
+from tests.each import each
 
 with warnings.catch_warnings():  # it reads its data the way Python 3.11 deprecated
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -96,19 +97,19 @@ def test_the_mod_10_check_knows_good_from_bad(code: str, sound: bool) -> None:
     assert mod10(code) is sound
 
 
-@pytest.mark.parametrize("row", of(SNOMED), ids=name)
+@each(of(SNOMED), name)
 def test_a_snomed_id_passes_its_check_digit(row: CodeRow) -> None:
     assert row.code.isdigit()
     assert 6 <= len(row.code) <= 18
     assert verhoeff(row.code)
 
 
-@pytest.mark.parametrize("row", of(LOINC), ids=name)
+@each(of(LOINC), name)
 def test_a_loinc_code_passes_its_check_digit(row: CodeRow) -> None:
     assert mod10(row.code)
 
 
-@pytest.mark.parametrize("row", of(ICD_10_CM), ids=name)
+@each(of(ICD_10_CM), name)
 def test_an_icd_10_cm_code_exists_and_its_match_fits(row: CodeRow) -> None:
     assert simple_icd_10_cm.is_valid_item(row.code)
     assert simple_icd_10_cm.get_description(row.code) == row.display
@@ -116,20 +117,20 @@ def test_an_icd_10_cm_code_exists_and_its_match_fits(row: CodeRow) -> None:
     assert leaf or row.match in ("stem", "under"), "a code that others follow is matched by stem or under"
 
 
-@pytest.mark.parametrize("row", of(ICD_10_PCS), ids=name)
+@each(of(ICD_10_PCS), name)
 def test_an_icd_10_pcs_code_has_its_form(row: CodeRow) -> None:
     assert len(row.code) == 7
     assert set(row.code) <= set("0123456789ABCDEFGHJKLMNPQRSTUVWXYZ")  # no I and no O
 
 
-@pytest.mark.parametrize("row", of(CPT), ids=name)
+@each(of(CPT), name)
 def test_a_cpt_code_is_a_number_without_a_descriptor(row: CodeRow) -> None:
     assert row.code.isdigit()
     assert len(row.code) == 5
     assert row.display == ""
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name)
+@each(ROWS, name)
 def test_every_row_says_how_it_was_verified_and_names_a_known_system(row: CodeRow) -> None:
     assert row.verified_by.strip()
     assert row.system in {ICD_10_CM, ICD_10_PCS, CPT, SNOMED, LOINC, DICOM, SOPT, RXNORM, ATC, *LOCAL}
@@ -138,12 +139,12 @@ def test_every_row_says_how_it_was_verified_and_names_a_known_system(row: CodeRo
         assert row.verified_by == "local code, defined here"
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.levels], ids=name)
+@each([row for row in ROWS if row.levels], name)
 def test_every_level_of_a_row_is_one(row: CodeRow) -> None:
     assert str(LevelRange.parse(row.levels)) == row.levels
 
 
-@pytest.mark.parametrize("value_set", sorted(TERMS.ids))
+@each(sorted(TERMS.ids))
 def test_every_value_set_has_codes_except_the_one_whose_codes_are_still_to_come(value_set: str) -> None:
     assert any(row.value_set == value_set for row in ROWS)
 

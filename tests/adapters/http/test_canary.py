@@ -199,6 +199,7 @@ def test_headers_and_queries_at_every_address(desk: FlaskClient, told: Callable[
         f"/{MARK}", f"/fhir/{MARK}", f"/fhir/Task/{MARK}", f"/fhir/CarePlan/{MARK}", f"/decisions/{MARK}",
         f"/cds-services/{MARK}", f"/static/{MARK}", f"/patients/{MARK}", f"/tasks/{MARK}", f"/records/{MARK}",
         f"/rulesets/{MARK}", f"/rulesets/candidacy/{MARK}",
+        f"/fhir/DocumentReference/{MARK}", f"/letters/{MARK}", f"/letters/{MARK}/document", f"/tasks/{MARK}/calls",
     ],
 )  # fmt: skip
 def test_addresses(desk: FlaskClient, told: Callable[[], str], address: str, browser: bool) -> None:

@@ -17,7 +17,7 @@ Found = Callable[[str], list[dict[str, Any]]]
 
 @pytest.fixture
 def found(client: FlaskClient, send: Callable[..., Any]) -> Found:
-    """The resources of a search over three patients: p1 (one task), p1x (its id begins alike), p2 (an emergency)."""
+    """The resources of a search over three patients: p1 (a candidate), p1x (its id begins alike), p2 (an emergency)."""
     for record in (candidate("p1", NOW), unproven("p1x", NOW), emergency("p2", NOW)):
         send(record.bundle())
 
@@ -29,6 +29,23 @@ def found(client: FlaskClient, send: Callable[..., Any]) -> Found:
         return [entry["resource"] for entry in answer.json.get("entry", ())]
 
     return search
+
+
+def coded(tasks: list[dict[str, Any]], code: str) -> dict[str, Any]:
+    """The one task of a code."""
+    (one,) = [task for task in tasks if task["code"]["coding"][0]["code"] == code]
+    return one
+
+
+def linked(plan: dict[str, Any]) -> list[str]:
+    """The tasks that a care plan links to."""
+    return [one["reference"]["reference"] for one in plan["activity"]]
+
+
+def plan_of(plans: list[dict[str, Any]], task: dict[str, Any]) -> dict[str, Any]:
+    """The one care plan that links to a task."""
+    (one,) = [plan for plan in plans if f"Task/{task['id']}" in linked(plan)]
+    return one
 
 
 def whose(tasks: list[dict[str, Any]]) -> set[str]:
@@ -104,25 +121,30 @@ def test_one_task_is_read_with_its_version_as_etag(client: FlaskClient, found: F
 
 def test_one_care_plan_is_read_and_links_to_the_tasks(client: FlaskClient, found: Found) -> None:
     tasks = found("Task?patient=p1")
-    (plan,) = found("CarePlan?patient=p1")
-    assert client.get(f"/fhir/CarePlan/{plan['id']}").json == plan
-    linked = {one["reference"]["reference"] for one in plan["activity"]}
-    assert linked == {f"Task/{task['id']}" for task in tasks}
-    assert plan["addresses"] == [{"reference": "Condition/p1-fx-1"}]
+    plans = found("CarePlan?patient=p1")
+    for plan in plans:
+        assert client.get(f"/fhir/CarePlan/{plan['id']}").json == plan
+    assert sorted(one for plan in plans for one in linked(plan)) == sorted(f"Task/{task['id']}" for task in tasks)
+    review, referral = coded(tasks, "operator-review"), coded(tasks, "refer-osteoporosis")
+    fracture, person = plan_of(plans, review), plan_of(plans, referral)
+    assert fracture["addresses"] == [{"reference": "Condition/p1-fx-1"}]
+    assert (person["title"], person.get("addresses")) == ("The person", None)
 
 
 def test_evidence_closes_the_task_and_its_care_plan(
     client: FlaskClient, found: Found, send: Callable[..., Any]
 ) -> None:
-    (asked,) = found("Task?patient=p1x")
-    assert asked["code"]["coding"][0]["code"] == "order-spine-mri"
+    asked = coded(found("Task?patient=p1x"), "order-spine-mri")
+    assert plan_of(found("CarePlan?patient=p1x"), asked)["status"] == "active"
     send(unproven("p1x", NOW).oedema("L1", False, 0).bundle())
-    (closed,) = found("Task?patient=p1x")
+    tasks = found("Task?patient=p1x")
+    closed = coded(tasks, "order-spine-mri")
     assert closed["id"] == asked["id"]
     assert (closed["status"], closed["meta"]["versionId"]) == ("completed", "2")
     assert closed["output"]
-    (plan,) = found("CarePlan?patient=p1x")
-    assert plan["status"] == "completed"
+    plans = found("CarePlan?patient=p1x")
+    assert plan_of(plans, closed)["status"] == "completed"
+    assert plan_of(plans, coded(tasks, "refer-osteoporosis"))["status"] == "active", "the bone is owed its care still"
 
 
 def test_addresses_in_answers_are_those_that_people_reach_us_under(make_house: MakeHouse) -> None:

@@ -1,6 +1,7 @@
 """Every page with every role, and forms that did not come from here. A new page fails here until it is entered."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,10 +13,14 @@ from werkzeug.test import TestResponse
 from adapters.bootstrap import House
 from adapters.cli.demo import load_demo
 from adapters.db.unread import Unreadable
+from adapters.fhir.phone_call import Call, bundle
 from adapters.http.auth import MAY, Area, protect
 from adapters.http.auth.gate import ROLES
+from adapters.ingest.calls import kept_call, take
+from pathway.chart import patient_id
 from pathway.errors import PathwayError
-from pathway.people import Role
+from pathway.people import Person, Role
+from pathway.tasks import Task
 from tests.adapters.http.conftest import opened_house
 from tests.adapters.http.people import app_of, form_token, peopled, signed, who
 
@@ -37,6 +42,12 @@ PAGES: dict[str, set[str]] = {
     "pages.task": READERS,
     "pages.act_on_task": CARERS,
     "pages.act_on_many": CARERS,
+    "pages.keep_call": CARERS,
+    "pages.one_call": READERS,
+    "pages.make_letter": CARERS,
+    "pages.letter": READERS,
+    "pages.letter_document": READERS,
+    "pages.act_on_letter": CARERS,
     "pages.patient": READERS,
     "pages.end_care": CARERS,
     "pages.outbox": CARERS | {"admin"},
@@ -45,6 +56,10 @@ PAGES: dict[str, set[str]] = {
     "pages.act_on_unread": CARERS,
     "pages.cohort": READERS,
     "pages.cohort_csv": READERS,
+    "pages.measures": READERS,
+    "pages.measure_now": READERS,
+    "pages.measures_csv": READERS,
+    "pages.measure": READERS,
     "pages.decisions": READERS,
     "pages.decision": READERS,
     "pages.replay": {"auditor", "clinician"},
@@ -81,11 +96,30 @@ def some_address(app: Flask, house: House, endpoint: str) -> tuple[str, str]:
         "pages.decision": task.decision, "pages.replay": task.decision, "pages.answer": task.decision,
         "pages.rule_set": "candidacy", "pages.rule_set_version": "candidacy",
         "pages.end_care": task.patient.partition("|")[2], "pages.act_on_unread": some_unread(house),
+        "pages.keep_call": task.id, "pages.one_call": task.id, "pages.make_letter": task.patient.partition("|")[2],
     }  # fmt: skip
+    ids |= dict.fromkeys(("pages.letter", "pages.letter_document", "pages.act_on_letter"), some_letter(house, task))
     given = {"id": ids.get(endpoint, ""), "version": house.book.sets["candidacy"].version, "filename": "pathway.css"}
-    given["number"] = "1"
+    given |= {"number": "1", "call": some_call(house, task)}
     address = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: given[found[1]], rule.rule)
     return ("POST" if "POST" in (rule.methods or ()) else "GET"), address
+
+
+def some_letter(house: House, task: Task) -> str:
+    clara = Person("clara", Role.CLINICIAN, "Clara C.")
+    id = str(uuid.uuid5(uuid.NAMESPACE_URL, task.id))
+    return house.service.correspondence.make(id, task.patient, task.decision, b'<p class="standing">made</p>', clara).id
+
+
+def some_call(house: House, task: Task) -> str:
+    """The same call each time, which changes nothing after the first."""
+    clara, id = Person("clara", Role.CLINICIAN, "Clara C."), str(uuid.uuid5(uuid.NAMESPACE_URL, task.id))
+    with house.store.read() as ledger:
+        if kept_call(ledger, task, id, ("pain-score",)):
+            return id
+    call = Call(id, task.id, patient_id(task.patient), (), house.clock.now(), clara, {"pain-score": "3"}, "test")
+    take(house, bundle(call), task, clara)
+    return id
 
 
 def some_unread(house: House) -> str:
@@ -94,13 +128,22 @@ def some_unread(house: House) -> str:
         return unread.add(what, house.clock.now())
 
 
+NOBODY = str(uuid.UUID(int=1))
 FORM_OF: dict[str, dict[str, str]] = {
     "tasks": {"act": "comment", "text": "looked", "version": "99"},
     "worklist": {"act": "claim"},
     "patients": {"act": "resume", "text": "looked"},
     "unread": {"act": "retry"},
+    "letters": {"act": "withdraw"},
+    "/calls": {"act": "keep", "call": NOBODY},
+    "/letters": {"letter": NOBODY, "recipient": "bone-clinic", "replaces": NOBODY},
 }
-"""A form that changes nothing, by the first word of the address."""
+"""A form that changes nothing, by the last word of the address after a slash, or by the first."""
+
+
+def form_of(address: str) -> dict[str, str]:
+    words = address.split("/")
+    return FORM_OF.get(f"/{words[-1]}") or FORM_OF.get(words[1], {})
 
 
 def ask(client: FlaskClient, method: str, address: str) -> TestResponse:
@@ -108,7 +151,7 @@ def ask(client: FlaskClient, method: str, address: str) -> TestResponse:
     if method == "GET":
         return client.get(address)
     form = {"csrf_token": form_token(client, "/" if who(client) else "/sign-in", follow_redirects=True)}
-    return client.post(address, data=form | FORM_OF.get(address.split("/")[1], {}))
+    return client.post(address, data=form | form_of(address))
 
 
 def test_the_table_has_every_page(app: Flask) -> None:
@@ -154,7 +197,7 @@ def test_what_is_open_to_all_shows_nobody(app: Flask, house: House, endpoint: st
 
 FORMS = [
     "pages.act_on_task", "pages.act_on_many", "pages.end_care", "pages.requeue", "pages.act_on_unread", "pages.replay",
-    "auth.sign_out",
+    "auth.sign_out", "pages.keep_call", "pages.make_letter", "pages.act_on_letter",
 ]  # fmt: skip
 
 
@@ -178,7 +221,7 @@ def test_a_form_that_did_not_come_from_here_does_nothing(app: Flask, house: Hous
     with house.store.read() as ledger:
         version = str(ledger.find_tasks(limit=1)[0].version)
     before = history(house)
-    act = FORM_OF.get(address.split("/")[1], {}).get("act", "claim")
+    act = form_of(address).get("act", "claim")
     answer = client.post(address, data={"act": act, "version": version} | sent)
     assert (method, answer.status_code) == ("POST", 400)
     assert history(house) == before
