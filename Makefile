@@ -103,7 +103,7 @@ rules: $(DEV) ## Check every rule file and run its cases
 	$(BIN)/pathway rules test
 
 soak: $(DEV) ## The long loops in full (`make test` runs a fiftieth of each)
-	PATHWAY_SOAK=1 $(PYTEST) -m slow
+	PATHWAY_SOAK=1 $(PYTEST) -m slow --timeout 0
 
 bench: $(DEV) ## Measure all that bench/ has; writes docs/benchmarks.md (more than half an hour; `python -m bench deciding` runs one)
 	$(BIN)/python -m bench
