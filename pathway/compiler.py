@@ -207,15 +207,19 @@ def _matches(group: Sequence[_Compiled]) -> int:
 
 def _pending(tree: _Tree) -> int:
     """All that match here wait together; then each in turn adds what follows it."""
+    if not tree:
+        return 0
     by_column: dict[Column, list[Comparison]] = {}
     for test in tree:
         by_column.setdefault(test.column, []).append(test)
     at_once = sum(map(_most, by_column.values()))
-    return max(at_once, at_once - 1 + max(map(_pending, tree.values()))) if tree else 0
+    return max(at_once, at_once - 1 + max(map(_pending, tree.values())))
 
 
 def _most(tests: Sequence[Comparison]) -> int:
     """How many of the comparisons on one field can hold for the same number."""
+    if len(tests) == 1:
+        return 1
     near = {test.number + step for test in tests for step in (-1, 0, 1)}
     return max(sum(_HOLDS[test.op](number, test.number) for test in tests) for number in near)
 

@@ -248,9 +248,9 @@ def from_document(document: Mapping[str, Any]) -> RuleSet:
 
 def _names(vocabulary: Vocabulary | None, verdicts: Sequence[Datum], raw: Mapping[str, Any]) -> dict[str, Datum]:
     """What a rule of this scope may read."""
-    scope = Scope(raw["scope"])
-    data = list(vocabulary.data.values()) if vocabulary else []
-    return {datum.id: datum for datum in (*data, *verdicts) if scope.sees(datum.scope)}
+    seen = {scope for scope in Scope if Scope(raw["scope"]).sees(scope)}
+    data = vocabulary.data.values() if vocabulary else ()
+    return {datum.id: datum for datum in (*data, *verdicts) if datum.scope in seen}
 
 
 def _verdict_datum(rule: Rule) -> Datum:
