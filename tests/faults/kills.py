@@ -120,14 +120,14 @@ def lives(part: str, seed: int) -> Iterator[Callable[[], Life]]:
 def kill_often(town: Town, flow: Flow, kills: int, each: int, seed: int) -> Counter[str]:
     """Let every part live and die until there were so many deaths; with each, so many deliveries more may go.
 
-    Half of the deaths are workers', for they write elsewhere; a fifth are the beat's.
+    Half of the deaths are workers', for they write elsewhere; a fifth are the beat's. A part to which none falls lives.
     """
     deaths: Counter[str] = Counter()
     left = {"worker": kills // 2, "beat": kills // 5}
     left["web"] = kills - sum(left.values())
     flow.release(each)
     ahead = {part: lives(part, seed) for part in PARTS}
-    living = {part: Life(until=0.0) for part in PARTS}
+    living = {part: Life(until=0.0) if left[part] else Life() for part in PARTS}
     while any(left.values()):
         time.sleep(0.02)
         for part, life in living.items():
