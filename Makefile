@@ -17,7 +17,7 @@ UPGRADE ?=
 
 BIN := $(VENV)/bin
 # Whoever is done takes over what others have not begun: some tests kill workers for a minute, most take none.
-PYTEST := $(BIN)/python -m pytest -rfEs -n auto --dist worksteal
+PYTEST := $(BIN)/python -m pytest -rfEs -n auto --dist worksteal --durations 25 --durations-min 10
 # What a Python could make different; the rest of tests/rules looks at the rules, which are the same on each.
 CORE_TESTS = $(wildcard tests/unit tests/engine tests/rules/test_cases.py tests/rules/test_decisions.py)
 

@@ -31,6 +31,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden/ and show the diff")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two more than cores: towns of processes, killed and started again, mostly wait."""
+    return (os.cpu_count() or 1) + 2
+
+
 @pytest.fixture(autouse=True, scope="session")
 def rules_read_once() -> Iterator[None]:
     """Houses on the rules of this repository share them: to read and compile them anew took most of a test's time.
