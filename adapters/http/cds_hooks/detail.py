@@ -9,8 +9,9 @@ from adapters.http.cds_hooks.beside import beside
 from adapters.http.cds_hooks.guidance import NOT_APPROVED, Guidance, Row, name, verdict
 from adapters.http.cds_hooks.markdown import plain
 from pathway.canonical import parse_instant
+from pathway.conditions import All, AnyOf, Condition, Leaf, leaves
 from pathway.facts import Fact, Reason
-from pathway.kleene import explain
+from pathway.kleene import View, evaluate
 from pathway.messages import REASONS
 from pathway.rulebook import RuleSet
 
@@ -82,18 +83,32 @@ def carrying(rule_set: RuleSet, row: Row) -> list[str]:
 
 
 def _ids(rule_set: RuleSet, row: Row, by_id: Mapping[str, Row]) -> list[str]:
-    """The criteria that the rule which gave the outcome turned on, in its order: what failed, or else what held.
+    """The criteria that the rules which gave the outcome turned on, in their order: what failed, or else what held.
 
     A rule also compares what must not be so for it to apply; that explains nothing beside a criterion that failed.
     """
     view = {id: Fact(id, criterion["verdict"]) for id, criterion in by_id.items()}
     found: list[str] = []
     for rule in rule_set.recommendations:
-        if rule.outcome == row["outcome"]:
-            held = [b.datum for b in explain(rule.when, view, _NO_TIME) if b.verdict]
+        if rule.outcome == row["outcome"] and evaluate(rule.when, view, _NO_TIME):
+            held = [leaf.datum.id for leaf in _borne_by(rule.when, view)]
             failed = [id for id in held if by_id[id]["verdict"] == "not-met"]
             found += failed or held
     return list(dict.fromkeys(found))
+
+
+def _borne_by(condition: Condition, view: View) -> Iterator[Leaf]:
+    """The comparisons on which a condition that holds rests; of alternatives, those of the ones that hold."""
+    match condition:
+        case All(parts):
+            for part in parts:
+                yield from _borne_by(part, view)
+        case AnyOf(parts):
+            for part in parts:
+                if evaluate(part, view, _NO_TIME):
+                    yield from _borne_by(part, view)
+        case _:
+            yield from leaves(condition)
 
 
 def _missing(rule_set: RuleSet, row: Row) -> Iterator[str]:

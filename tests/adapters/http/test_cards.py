@@ -57,6 +57,16 @@ def test_a_candidate_is_a_warning_with_the_three_facts_that_prove_the_level(ask:
     ]
 
 
+def test_what_decides_is_told_by_the_rule_that_held_and_by_no_other_of_the_same_outcome(ask: Ask) -> None:
+    """A fresh, tender fracture that is cemented already: that alone is why, whatever else would hold of it."""
+    (card,) = ask(candidate("p1", NOW).cement("L1", 1))
+    verdict = card["detail"].partition("### L1: not a candidate")[2].partition("### ")[0]
+    said = verdict.partition("Missing, and")[0].partition("Not assessed")[0]
+    assert [line for line in said.splitlines() if line.startswith("- ")] == [
+        "- L1 was cemented on 2026-11-21: follow-up holds, pain again is for a specialist"
+    ]
+
+
 def test_every_card_says_that_the_rules_are_drafts_where_anyone_looks(ask: Ask) -> None:
     (card,) = ask(candidate("p1", NOW))
     assert card["source"]["label"] == "Pathway, draft rules: not approved for clinical use"
