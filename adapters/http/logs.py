@@ -31,7 +31,8 @@ def configure(level: str = "info") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # looked up for each line, so that it can be moved
     )
-    logging.getLogger().addHandler(Libraries())
+    root = logging.getLogger()
+    root.handlers[:] = [*(one for one in root.handlers if not isinstance(one, Libraries)), Libraries()]
     warnings.showwarning = warned
 
 
