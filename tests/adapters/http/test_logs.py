@@ -31,6 +31,7 @@ def test_an_event_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_what_a_process_configured_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    structlog.reset_defaults()
     structlog.configure(processors=[structlog.processors.LogfmtRenderer()])
     logs.configure()
     structlog.get_logger("x").info("request")
