@@ -1,7 +1,7 @@
 """How much the rules ask of the people who work with them: cards for each chart that is opened, tasks for each patient.
 
 An invented population, of whom nobody was cemented; each chart is opened once, through the same door as a record
-system's. The same arguments give the same report.
+system's. The same arguments and rules give the same report.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from pathway.errors import PathwayError
 from pathway.rulebook import RuleSet
 
 AS_OF: Final = datetime(2026, 11, 23, 12, tzinfo=UTC)
-"""The instant of every report, so that two are alike: the population is made as of it."""
+"""The instant of a report where none is named, so that two are alike: the population is made, and the rules are those
+in force, as of it."""
 _USER: Final = "Practitioner/burden"
 _CALLS: Final = UUID("6f2d7a50-4c55-5a0e-9a83-3a7f0f6f3c11")
 _TYPE: Final = re.compile(r"[A-Za-z]+")
@@ -47,6 +48,7 @@ class Burden:
     """
 
     seed: int
+    as_of: datetime = AS_OF
     patients: int = 0
     people: Counter[str] = field(default_factory=Counter[str])
     cards: Counter[Pair] = field(default_factory=Counter[Pair])
@@ -60,7 +62,7 @@ class Burden:
     def to_json(self) -> dict[str, Any]:
         """For JSON, most frequent first."""
         return {
-            "seed": self.seed, "patients": self.patients, "asOf": AS_OF.isoformat(),
+            "seed": self.seed, "patients": self.patients, "asOf": self.as_of.isoformat(),
             "people": dict(sorted(self.people.items())),
             "cardsPer100Opens": self.per_hundred(self.cards.total()),
             "tasksPer100Patients": self.per_hundred(self.tasks.total()),
@@ -80,14 +82,15 @@ def ordered(counts: Counter[Pair]) -> list[tuple[Pair, int]]:
     return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
 
 
-def burden(settings: Settings, patients: int, seed: int) -> Burden:
+def burden(settings: Settings, patients: int, seed: int, as_of: datetime = AS_OF) -> Burden:
     """The report, made in a database of its own that is gone afterwards. PathwayError where a call is not answered."""
-    found = Burden(seed)
-    with scratch(settings, AS_OF) as (house, _):
+    found = Burden(seed, as_of)
+    quiet = settings.model_copy(update={"log_level": "warning"})  # or each chart would write two lines of a log
+    with scratch(quiet, as_of) as (house, _):
         client = create_app(house).test_client()
-        ((service, *_),) = [tuple(services(house.terms.site).values())]
-        rule_sets = {one.id: one for one in house.rules.look(AS_OF).rule_sets}
-        for record in population(patients, AS_OF, seed, cemented=False):
+        service = next(iter(services(house.terms.site).values()))
+        rule_sets = {one.id: one for one in house.rules.look(as_of).rule_sets}
+        for record in population(patients, as_of, seed, cemented=False):
             _count(found, _opened(client, service, record), _decision(house, record), rule_sets)
     return found
 
@@ -130,7 +133,7 @@ def _count(
     tasks, later = list[Pair](), list[Pair]()
     for wish in body["obligations"]:
         if wish["state"] == "open":
-            waits = "start" in wish and parse_instant(wish["start"]) > AS_OF
+            waits = "start" in wish and parse_instant(wish["start"]) > found.as_of
             (later if waits else tasks).append((guidance.kind(wish["release"].partition("|")[0]), wish["rule"]))
     found.patients += 1
     found.cards.update(kinds)

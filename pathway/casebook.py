@@ -93,10 +93,9 @@ def _result(file: CaseFile, example: Example, found: str) -> Result:
     rule, expected = file.rule, example.expect
     if found == expected and example.says:
         part = found if found in rule.say else "reason"
-        stale = {
-            b.datum for b in explain(_as_listed(file, example).when, example.view, AS_OF) if b.reason == Reason.STALE
-        }
-        expected, found = example.says, messages.render(rule.say[part], example.view, LEVEL, frozenset(stale))
+        because = explain(_as_listed(file, example).when, example.view, AS_OF)
+        stale = messages.too_old(rule.say[part], ((b.datum, b.reason, b.verdict) for b in because))
+        expected, found = example.says, messages.render(rule.say[part], example.view, LEVEL, stale)
     return Result(rule.id, file.where, example.name, expected, found)
 
 

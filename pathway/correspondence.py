@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from pathway.keeping import FHIR
-from pathway.letters import Letter, LetterStep, Step
+from pathway.keeping import post_letter
+from pathway.letters import Letter, LetterStep, Step, standing_now
 from pathway.lifecycle import ACTORS, Role
 from pathway.people import NotYoursError, OutOfTurnError, Person, words
 from pathway.ports import Clock, Ledger, Store
@@ -23,17 +23,23 @@ class Correspondence:
     def make(self, id: str, patient: str, decision: str, document: bytes, person: Person, replaces: str = "") -> Letter:
         """Keep a letter as preliminary; the same id again is the letter that is there.
 
-        OutOfTurnError where the letter that it is to replace is not this patient's, or no longer stands.
+        OutOfTurnError unless it takes the place of the letter that stands, or none does: two people who make one at the
+        same time make one letter.
         """
         if person.role not in ACTORS:
             raise NotYoursError("your role makes no letters", fix="Ask a coordinator or a clinician")
         with self.store.write() as ledger:
             ledger.hold(patient)
-            own = {one.id: one for one in ledger.letters(patient)}
-            if id in own:
-                return own[id]
-            if replaces and (replaces not in own or own[replaces].standing not in ("preliminary", "signed")):
-                raise OutOfTurnError("the letter that this is to replace no longer stands", fix="Load the page again")
+            letters = ledger.letters(patient)
+            known = next((one for one in letters if one.id == id), None)
+            if known is not None:
+                return known
+            stands = standing_now(letters)
+            if replaces != (stands.id if stands else ""):
+                raise OutOfTurnError(
+                    "the letters about this patient stand otherwise than your form saw",
+                    why="somebody made one, signed one or took one back", fix="Load the page again, and look at them",
+                )  # fmt: skip
             ledger.append_letter_step(LetterStep(
                 id, 1, patient, Step.MADE, self.clock.now(), person.name, person.role, person.display, decision,
                 ledger.keep_bytes(document), replaces,
@@ -57,6 +63,8 @@ class Correspondence:
 
     def withdraw(self, id: str, document: bytes, person: Person, text: str) -> Letter:
         """Take a letter back as entered in error, with a reason. A signed one only a clinician takes back."""
+        if person.role not in ACTORS:
+            raise NotYoursError("your role takes no letters back", fix="Ask a coordinator or a clinician")
         if not words(text):
             raise OutOfTurnError("a reason is missing", fix="Say why the letter is taken back")
         with self.store.write() as ledger:
@@ -75,15 +83,15 @@ class Correspondence:
             letter.made, sequence=letter.last.sequence + 1, step=step, at=now, actor=person.name, role=person.role,
             display=person.display, sha256=ledger.keep_bytes(document), text=text,
         ))  # fmt: skip
-        if FHIR in self.channels:
-            for one in (letter.id, letter.made.replaces):
-                # What never left the house is not told of outside, unless it leaves now.
-                if one and ledger.letter(one).signed:
-                    ledger.post(f"DocumentReference/{one}", FHIR, letter.made.patient, now)
-        return ledger.letter(letter.id)
+        changed = ledger.letter(letter.id)
+        for one in (changed, *map(ledger.letter, changed.before)):
+            post_letter(ledger, one, self.channels, now)
+        return changed
 
 
 def _held(ledger: Ledger, id: str) -> Letter:
     """A letter that nobody else writes on until this transaction ends."""
-    ledger.hold(ledger.letter(id).made.patient)
+    patient = ledger.letter(id).made.patient
+    for key in (patient, ledger.survivor(patient)):
+        ledger.hold(key)
     return ledger.letter(id)

@@ -16,7 +16,6 @@ from pathway.case import Case
 from pathway.decisions import FIRST, FORM, Decision
 from pathway.forms import CONSIDERATIONS
 from pathway.hints import Hint, given, hints_of
-from pathway.messages import render
 from pathway.missing import Wanted
 from pathway.obligations import Item, Obligation, State, asked_once, merge
 from pathway.panel import Panel
@@ -151,7 +150,7 @@ def _level(ran: Ran, place: int, sayings: Sayings, form: int) -> dict[str, Any]:
         "policy": rule_set.id,
         **_apart(rule_set),
         "outcome": pick.outcome,
-        "reason": render(pick.say["reason"], row.view, row.sheet.level),
+        "reason": sayings.sentence(pick.say["reason"], (), row),
         "criteria": said,
         "missing": list(missing.values()),
         "notAssessed": _not_assessed([rules[id] for id in wanted.flags], row, sayings),

@@ -17,7 +17,7 @@ SECOND: Final = 2
 THIRD: Final = 3
 """Obligations also say whether they were counted in days, and which records speak against it. Up to 0.4.0."""
 FORM: Final = 4
-"""What is open of one vertebra and settled of another is told by what is open alone."""
+"""What is open of one vertebra and settled of another is told by what is open alone; unnamed vertebrae are in words."""
 
 
 def form_of(body: Mapping[str, Any]) -> int:

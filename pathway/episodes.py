@@ -87,7 +87,8 @@ def person_episode_id(patient: str) -> str:
 class Sighting:
     """One record that speaks of a fracture or a procedure: where it may be, when, in which encounter.
 
-    `since` is the stated onset that a finding still belongs to, however long ago that was.
+    `since` is the stated onset that a finding still belongs to, however long ago that was; of a procedure the instant
+    at which another record dates the same one, a day earlier.
     """
 
     kind: EpisodeKind
@@ -127,7 +128,7 @@ def _together(group: Sequence[Sighting], new: Sighting) -> bool:
     if first.kind is not new.kind:
         return False
     if new.kind is EpisodeKind.PROCEDURE:
-        return new.at - first.at < SAME_EVENT
+        return new.at - first.at < SAME_EVENT or any(sighting.at == new.since for sighting in group)
     last = max(sighting.last_at for sighting in group)
     same = first.place.level == new.place.level and all(s.place.meet(new.place) for s in group)
     still = new.since is not None and any(s.stated and s.at == new.since for s in group)

@@ -11,7 +11,7 @@ from pathway.chart import ChartResource, SetAside
 from pathway.deciding import Asked, Decider
 from pathway.decisions import DecisionRecord
 from pathway.history import merge_event
-from pathway.keeping import keep_task
+from pathway.keeping import keep_task, post_letter
 from pathway.logbook import is_logged
 from pathway.ports import Ledger, Store, Stored, Submission
 from pathway.reconcile import Changes
@@ -83,7 +83,7 @@ class Intake:
         return self.store.run(work, lambda ledger: is_logged(ledger, asked.id))
 
     def _merge(self, ledger: Ledger, merges: Sequence[Merge], now: datetime) -> None:
-        """Join charts, episodes and tasks; each task says in its history where it came from."""
+        """Join charts, episodes, tasks and letters; each task says in its history where it came from."""
         for merge in merges:
             old, into = ledger.survivor(merge.old), ledger.survivor(merge.into)
             ledger.hold(old)
@@ -93,3 +93,5 @@ class Intake:
             for task in ledger.tasks(old):
                 moved = replace(task, patient=into, modified_at=now, version=task.version + 1)
                 keep_task(ledger, task, moved, merge_event(task, moved, merge.source), self.decider.channels, now)
+            for letter in ledger.letters(into):  # whom they are about goes by another id now
+                post_letter(ledger, letter, self.decider.channels, now)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from pathway.history import TaskEvent
+from pathway.letters import Letter
 from pathway.ports import Ledger
 from pathway.tasks import Task
 
@@ -45,3 +46,9 @@ def rings(before: Task | None, after: Task) -> bool:
     if not after.emergency or after.ended:
         return False
     return before is None or before.ended or after.stage > before.stage
+
+
+def post_letter(ledger: Ledger, letter: Letter, channels: Collection[str], now: datetime) -> None:
+    """Post that a letter stands otherwise; one that nobody signed never left the house, and is not told of."""
+    if FHIR in channels and letter.signed:
+        ledger.post(f"DocumentReference/{letter.id}", FHIR, letter.made.patient, now)

@@ -5,7 +5,7 @@ A letter is a row of steps. Each names the document as it stood then, by its has
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -50,10 +50,14 @@ class LetterStep:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A letter as it stands: its steps in order, and the letter that was signed in its place, if one was."""
+    """A letter as it stands: its steps in order, and the letter that was signed in its place, if one was.
+
+    `before` are the signed letters in whose place it is, the nearest first: a draft between them never left the house.
+    """
 
     steps: tuple[LetterStep, ...]
     replaced_by: str = ""
+    before: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -91,18 +95,40 @@ class Letter:
 def letters_of(steps: Iterable[LetterStep]) -> tuple[Letter, ...]:
     """The letters that steps tell of, the latest first.
 
-    One is replaced by a letter in its place that was signed and not taken back; a preliminary one already by a letter
-    that was made in its place.
+    One is replaced by a letter in its place that was signed and not taken back, whatever became of drafts between the
+    two; a preliminary one already by a letter that was made in its place.
     """
     found: dict[str, list[LetterStep]] = {}
     for step in sorted(steps, key=lambda one: (one.letter, one.sequence)):
         found.setdefault(step.letter, []).append(step)
     plain = {id: Letter(tuple(own)) for id, own in found.items()}
-    told = (Letter(one.steps, _successor(one, plain)) for one in plain.values())
+    told = (Letter(one.steps, _successor(one, plain), tuple(_before(one, plain))) for one in plain.values())
     return tuple(sorted(told, key=lambda one: (one.made.at, one.id), reverse=True))
 
 
+def standing_now(letters: Iterable[Letter]) -> Letter | None:
+    """The letter in whose place a new one is made: the latest that stands and has no draft in its place yet."""
+    standing = [one for one in letters if one.standing in ("preliminary", "signed")]
+    drafted = {id for one in standing for id in (one.made.replaces, *one.before)}
+    return next((one for one in standing if one.id not in drafted), None)
+
+
 def _successor(letter: Letter, others: Mapping[str, Letter]) -> str:
-    after = [one for one in others.values() if one.made.replaces == letter.id and one.withdrawn is None]
+    after = [one for one in _after(letter.id, others) if one.withdrawn is None]
     counts = [one for one in after if one.signed or letter.signed is None]
     return max(counts, key=lambda one: (one.made.at, one.id)).id if counts else ""
+
+
+def _after(id: str, others: Mapping[str, Letter]) -> Iterator[Letter]:
+    """The letters that were made in the place of one, and in theirs."""
+    for one in others.values():
+        if one.made.replaces == id:
+            yield one
+            yield from _after(one.id, others)
+
+
+def _before(letter: Letter, others: Mapping[str, Letter]) -> Iterator[str]:
+    while (earlier := others.get(letter.made.replaces)) is not None:
+        if earlier.signed:
+            yield earlier.id
+        letter = earlier

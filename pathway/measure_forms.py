@@ -13,7 +13,7 @@ from pathway.vocabulary import Scope
 
 KIND: Final = "measure"
 _NEEDED: Final = ("id", "title", "catalogue", "counts", "numerator", "unseen")
-_KEYS: Final = (*_NEEDED, "denominator", "exclusions", "levels", "runs-for")
+_KEYS: Final = (*_NEEDED, "denominator", "exclusions", "levels", "runs-for", "harm")
 _DAY: Final = "d"
 
 
@@ -34,9 +34,10 @@ class Counts(StrEnum):
 class Measure:
     """One declared measure, its rules by id. Without a denominator every episode of its kind belongs to it.
 
-    Of an episode of several vertebrae one is enough for the numerator, or with `every_level` all have to be. Until
+    Of an episode of several vertebrae one is enough for the numerator, or with `every_level` all have to be, also those
+    of which nobody knows whether they belong to it. Until
     `runs_for` days after the event are over, what has not been done is no miss yet; None where nothing has to be waited
-    for. `unseen` says what the record cannot show.
+    for. `unseen` says what the record cannot show. Of a `harm` fewer is better.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Measure:
     every_level: bool
     runs_for: int | None
     unseen: str
+    harm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,13 @@ def _measure(row: Mapping[str, Any], where: str) -> Measure:
         raise RuleBookError(f"counts {row['counts']!r} is not known", where=where, fix=fix)
     if row.get("levels", "any") not in ("any", "all"):
         raise RuleBookError(f"levels {row['levels']!r} is not known", where=where, fix="One of: any, all")
+    if not isinstance(row.get("harm", False), bool):
+        raise RuleBookError(f"harm {row['harm']!r} is not known", where=where, fix="Write true, or leave it out")
     return Measure(
         _text(row, "id", where), _text(row, "title", where), _text(row, "catalogue", where), Counts(row["counts"]),
         _ids(row, "denominator", where), _ids(row, "exclusions", where), _text(row, "numerator", where),
         row.get("levels") == "all", _days(row, where), _text(row, "unseen", where),
+        row.get("harm", False),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pathway.canonical import instant, parse_instant
 from pathway.episodes import Episode, EpisodeKind
 from pathway.measure_forms import Counts, Measure
-from pathway.messages import render
+from pathway.messages import place_of, render
 from pathway.rulebook import Rule
 from pathway.strata import Judged
 
@@ -168,7 +168,7 @@ class Subject:
             return None
         standing, rule, sheet = self._standing(measure, episode, sheets, window)
         verdict = sheet.verdicts[rule.id]
-        why = render(rule.say[verdict], sheet.view, sheet.sheet.level)
+        why = render(rule.say[verdict], sheet.view, place_of(sheet.sheet.level))
         day = window.day(episode.onset_at)
         return Line(measure.id, self.patient, episode.id, episode.levels, day, standing, why)
 
@@ -180,9 +180,9 @@ class Subject:
     ) -> tuple[Standing, Rule, Judged]:
         """Where an episode stands, with the rule and the sheet that say why."""
         inside = [sheet for sheet in sheets if self._belongs(measure, sheet) == "met"]
+        doubts = [sheet for sheet in sheets if self._belongs(measure, sheet) == "unknown"]
         if not inside:
-            id_ = next(id_ for id_ in measure.denominator if sheets[0].verdicts[id_] == "unknown")
-            return Standing.IN_DOUBT, self.rules[id_], sheets[0]
+            return Standing.IN_DOUBT, self._doubt(measure, doubts[0]), doubts[0]
         apart = [(sheet, id_) for sheet in inside for id_ in measure.exclusions]
         for sheet, id_ in apart:
             if sheet.verdicts[id_] == "met":
@@ -195,7 +195,13 @@ class Subject:
         for one, id_ in apart:
             if one.verdicts[id_] == "unknown":
                 return Standing.UNKNOWN, self.rules[id_], one
+        if measure.every_level and verdict == "met" and doubts:  # all that are known are no proof of the others
+            return Standing.UNKNOWN, self._doubt(measure, doubts[0]), doubts[0]
         return _STANDS[verdict], rule, sheet
+
+    def _doubt(self, measure: Measure, sheet: Judged) -> Rule:
+        """The first rule that does not know whether a sheet belongs to a measure."""
+        return next(self.rules[id_] for id_ in measure.denominator if sheet.verdicts[id_] == "unknown")
 
     def _runs(self, measure: Measure, episode: Episode, window: Window) -> bool:
         """Whether the days are not over in which it may still be done; the last of them counts whole."""

@@ -1,4 +1,7 @@
-"""Messages of rules: sentences that name fields. No logic: `{level}`, `{datum}`, `{datum.date}`, `{datum.reason}`."""
+"""Messages of rules: sentences that name fields. No logic: `{level}`, `{datum}`, and parts of a datum.
+
+`{datum.date}`, `{datum.reason}` why it is not known, `{datum.told}` its value with what keeps that from counting.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Final
 
 from pathway.errors import RuleBookError
 from pathway.facts import Fact, Reason
+from pathway.levels import UNSPECIFIED
 
 FIELD: Final = re.compile(r"\{([a-z0-9][a-z0-9.-]*)\}")
 
@@ -21,8 +25,17 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.NOT_RETRIEVED: "could not be retrieved",
 }
 
+AGED: Final = (".reason}", ".told}")
+"""The parts of a field that say so where a rule found the datum too old."""
+
+UNNAMED: Final = "an unnamed vertebra"
 _SILENT: Final = frozenset({"note"})
 """Fields that add something or nothing; every other missing field says so."""
+
+
+def place_of(level: str) -> str:
+    """A level as a sentence names it."""
+    return UNNAMED if level == UNSPECIFIED else level
 
 
 def render(template: str, view: Mapping[str, Fact], level: str, stale: frozenset[str] = frozenset()) -> str:
@@ -33,7 +46,18 @@ def render(template: str, view: Mapping[str, Fact], level: str, stale: frozenset
         said.append(before)
         if field:
             said.append(_field(field, view, level, stale))
-    return "".join(said)
+    text = "".join(said)
+    return text[:1].upper() + text[1:] if level == UNNAMED else text
+
+
+def too_old(template: str, comparisons: Iterable[tuple[str, str, bool | None]]) -> frozenset[str]:
+    """The data that a message calls too old, from each comparison's datum, reason and verdict.
+
+    A `told` value by which a comparison still holds is not: what is feared warns at any age.
+    """
+    rows = tuple(comparisons)
+    counted = {datum for datum, _, verdict in rows if verdict and f"{{{datum}.told}}" in template}
+    return frozenset(datum for datum, reason, _ in rows if reason == Reason.STALE) - counted
 
 
 def _field(field: str, view: Mapping[str, Fact], level: str, stale: frozenset[str]) -> str:
@@ -71,9 +95,19 @@ def _part(fact: Fact, part: str, level: str, stale: bool) -> str:
             return f"{REASONS[Reason.STALE]}, of {fact.at.date().isoformat()}"
         words = REASONS[fact.reason] if fact.reason else "recorded"
         return f"{words} ({fact.detail['why']})" if "why" in fact.detail else words
+    if part == "told":
+        return _told(fact, level, stale)
     if part in fact.detail:
         return fact.detail[part]
     return "" if part in _SILENT else (level if part == "place" else "not recorded")
+
+
+def _told(fact: Fact, level: str, stale: bool) -> str:
+    """A value as it is said; one that is too old or not confirmed never without saying so."""
+    if fact.known and not stale:
+        return _value(fact)
+    why = _part(fact, "reason", level, stale)
+    return why if fact.value is None and fact.candidate is None else f"{_value(fact)}, {why}"
 
 
 def check(template: str, names: Iterable[str], where: str) -> None:

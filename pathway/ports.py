@@ -258,6 +258,10 @@ class Ledger(Protocol):
         """The latest decisions about a patient, newest first."""
         ...
 
+    def decision_on_chart(self, patient: str) -> DecisionRecord | None:
+        """The last decision about a patient that rests on the stored chart, not on a hook's call; None without one."""
+        ...
+
     def decision_before(self, patient: str, at: datetime) -> DecisionRecord | None:
         """The last decision about a patient as of an instant before `at`; None if there is none."""
         ...

@@ -7,10 +7,9 @@ from typing import Any
 
 from pathway.case import Case
 from pathway.conditions import Leaf
-from pathway.decisions import FIRST
-from pathway.facts import Reason
-from pathway.kleene import PARTLY_KNOWN, reason_of
-from pathway.messages import render
+from pathway.decisions import FIRST, THIRD
+from pathway.kleene import PARTLY_KNOWN, reason_of, verdict_of
+from pathway.messages import AGED, place_of, render, too_old
 from pathway.rulebook import Rule
 from pathway.strata import Judged
 from pathway.trace import comparisons
@@ -58,12 +57,16 @@ class Sayings:
         return said
 
     def sentence(self, template: str, rules: Iterable[Rule], row: Judged) -> str:
-        """A sentence with its fields; the data that one of the rules finds too old are looked for if it names them."""
-        if ".reason}" not in template:
-            return render(template, row.view, row.sheet.level)
-        named = (leaf for rule in rules for leaf in rule.leaves if f"{{{leaf.datum.id}.reason}}" in template)
-        stale = (leaf.datum.id for leaf in named if self._why(leaf, row) == Reason.STALE)
-        return render(template, row.view, row.sheet.level, frozenset(stale))
+        """A sentence with its fields; the data that one of the rules finds too old are looked for if it names them.
+
+        A vertebra without a name is told in words; up to the third form by the word of the record.
+        """
+        place = place_of(row.sheet.level) if self._form > THIRD else row.sheet.level
+        if not any(part in template for part in AGED):
+            return render(template, row.view, place)
+        named = (leaf for rule in rules for leaf in rule.leaves if f"{{{leaf.datum.id}." in template)
+        told = ((leaf.datum.id, self._why(leaf, row), self._verdict(leaf, row)) for leaf in named)
+        return render(template, row.view, place, too_old(template, told))
 
     def _criterion(self, rule: Rule, row: Judged) -> dict[str, Any]:
         verdict = row.verdicts[rule.id]
@@ -78,6 +81,9 @@ class Sayings:
         reasons = [self._why(leaf, row) for leaf in rule.leaves if leaf.datum.id == datum]
         reason = reasons[-1] if self._form == FIRST else next(filter(None, reasons), "")
         return reason or (fact.reason.value if fact.reason else PARTLY_KNOWN)
+
+    def _verdict(self, leaf: Leaf, row: Judged) -> bool | None:
+        return verdict_of(leaf, row.view[leaf.datum.id], self._case.as_of)
 
     def _why(self, leaf: Leaf, row: Judged) -> str:
         return reason_of(leaf, row.view[leaf.datum.id], self._case.as_of)

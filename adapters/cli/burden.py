@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
 import click
 
-from adapters.burden import Burden, Pair, ordered
+from adapters.burden import AS_OF, Burden, Pair, ordered
 from adapters.burden import burden as counted
+from adapters.cli.assess import instant_of
 from adapters.demo.population import SEED
 from adapters.settings import from_environment
 
@@ -17,13 +19,16 @@ from adapters.settings import from_environment
 @click.command()
 @click.option("--patients", default=600, show_default=True, type=click.IntRange(1, 100_000), help="How many.")
 @click.option("--seed", default=SEED, show_default=True, help="Which invented people.")
+@click.option("--as-of", metavar="INSTANT", help=f"By the rules in force then; {AS_OF:%Y-%m-%dT%H:%MZ} if not given.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def burden(patients: int, seed: int, form: str) -> None:
+def burden(patients: int, seed: int, as_of: str | None, form: str) -> None:
     """Open the chart of invented patients once each, none of them cemented, and count cards and tasks.
 
-    By the rules that decide here. Nothing is stored, and nothing is sent.
+    By the rules of this house. Nothing is stored, and nothing is sent.
     """
-    found = counted(from_environment(), patients, seed)
+    settings = from_environment()
+    at = instant_of(as_of, ZoneInfo(settings.time_zone)) if as_of else AS_OF
+    found = counted(settings, patients, seed, at)
     click.echo(json.dumps(found.to_json(), indent=2) if form == "json" else text(found))
 
 

@@ -43,9 +43,12 @@ def measure(
     try:
         zone = ZoneInfo(house.settings.time_zone)
         at = instant_of(as_of, zone) if as_of else house.clock.now().replace(microsecond=0)
+        if at > house.clock.now():
+            raise BadInputError("that instant is still to come", where="--as-of", fix="Give one that is over")
         window = Window(at, zone, _date(since), _date(until))
-        if window.since and window.until and window.since > window.until:
-            raise BadInputError("the days run backwards", where="--from, --to", fix="Give the earlier one as --from")
+        if window.since and window.since > min(window.until or date.max, window.day(at)):
+            fix = "Give a --from that is before --to and --as-of"
+            raise BadInputError("the days run backwards", where="--from", fix=fix)
         if keep:
             _kept(house, window, only, form)
             return
@@ -79,11 +82,12 @@ def _kept(house: House, window: Window, only: str, form: str) -> None:
         raise BadInputError("a kept report is of all measures", where="--keep", fix=fix)
     id_ = job.begin(house, window)
     far = labour(house, id_, 1, lambda _: None)
-    click.echo(f"Measured {far.size_done} patients, kept as job {id_}")
-    if far.parked:
+    if far.parked:  # then nothing was added up, and the page shows the report before it
         for number, why in far.faults:
             click.echo(f"Error: part {number}: {why}", err=True)
+        click.echo(f"Not kept: only {far.size_done} patients could be measured", err=True)
         raise click.exceptions.Exit(1)
+    click.echo(f"Measured {far.size_done} patients, kept as job {id_}")
 
 
 def _date(at: datetime | None) -> date | None:

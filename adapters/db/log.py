@@ -41,6 +41,13 @@ class Log(Merges):
         rows = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(limit))
         return tuple(DecisionRecord(**row._mapping) for row in rows)
 
+    def decision_on_chart(self, patient: str) -> DecisionRecord | None:
+        """The last decision about a patient that rests on the stored chart, whatever hooks sent along since."""
+        own = _DECISION.patient.in_(self.keys_of(patient))
+        query = select(tables.decision).where(own, _DECISION.hook_instance == "")
+        found = self._connection.execute(query.order_by(_DECISION.sequence.desc()).limit(1)).one_or_none()
+        return DecisionRecord(**found._mapping) if found is not None else None
+
     def decision_before(self, patient: str, at: datetime) -> DecisionRecord | None:
         """The last decision about a patient as of an instant before `at`, from before a merge too; None without one."""
         query = select(tables.decision).where(_DECISION.patient.in_(self.keys_of(patient)), _DECISION.as_of < at)

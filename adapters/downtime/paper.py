@@ -12,15 +12,13 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adapters.http.pages.patient.names import names_of
-from adapters.http.pages.worklist.bands import BANDS, band_of
-from adapters.http.pages.worklist.filters import PRIORITIES
+from adapters.http.pages.worklist.bands import BANDS, band_of, pressing
 from adapters.http.pages.worklist.model import open_tasks
 from adapters.http.pages.worklist.rows import level_words
 from pathway.chart import patient_id
 from pathway.ports import Ledger
 from pathway.tasks import Task
 
-_RANK: Final = {priority: place for place, priority in enumerate(PRIORITIES)}
 _PAPER: Final = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
     lstrip_blocks=True,
@@ -56,7 +54,7 @@ class Sheet:
 def sheet(ledger: Ledger, now: datetime, zone: ZoneInfo, ahead: timedelta) -> Sheet:
     """What is open and due within `ahead`, every emergency, and whatever comes back by then."""
     until, tasks = now + ahead, list(open_tasks(ledger))
-    kept = sorted((t for t in tasks if _presses(t, until)), key=lambda t: (_RANK[t.priority], t.due_at, t.key))
+    kept = sorted((task for task in tasks if _presses(task, until)), key=pressing)
     names = names_of(ledger, sorted({task.patient for task in kept}))
     rows = [(band_of(task, now, zone), _line(task, names.get(task.patient, ""), zone)) for task in kept]
     bands = ((title, tuple(line for band, line in rows if band == id)) for id, title in BANDS.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +24,15 @@ _WORST: Final = (ANTICOAGULANT, ANTIPLATELET)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a medicine is: `anticoagulant`, `antiplatelet` or empty; by what it was told; `sure` by a verified code."""
+    """What a medicine is: `anticoagulant`, `antiplatelet` or empty; by what it was told; `sure` by a verified code.
+
+    `injected` says that by its words or group it is one of those that are given in the place of a drug that is held.
+    """
 
     kind: str
     name: str
     sure: bool
+    injected: bool = False
 
 
 NOTHING: Final = Kind("", "", sure=False)
@@ -36,17 +40,19 @@ NOTHING: Final = Kind("", "", sure=False)
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Names and ATC groups of antithrombotics, each with its kind."""
+    """Names and ATC groups of antithrombotics, each with its kind; which of them are injected."""
 
     kinds: Mapping[str, str]
     groups: Mapping[str, str]
     pattern: re.Pattern[str]
+    injected: frozenset[str]
 
     @classmethod
     def load(cls, folder: Path = PROFILES) -> Names:
         """Read the table; RuleBookError for a row without a source that the file names, or of no known kind."""
         document = strict_yaml.read_file(folder / _FILE, folder)
-        for name, row in {**document["groups"], **document["names"]}.items():
+        rows = {**document["groups"], **document["names"]}
+        for name, row in rows.items():
             if not row.get("source") or not set(row["source"]) <= document["sources"].keys():
                 raise RuleBookError(f"{name} names no source of the file", where=_FILE, fix="Name one, or leave it out")
             if row["kind"] not in _WORST:
@@ -54,7 +60,8 @@ class Names:
         kinds = {name: row["kind"] for name, row in document["names"].items()}
         short = [name for name, row in document["names"].items() if row.get("whole")]
         groups = {name: row["kind"] for name, row in document["groups"].items()}
-        return cls(kinds, groups, _pattern(kinds.keys() - set(short), short))
+        injected = frozenset(name for name, row in rows.items() if row.get("injected"))
+        return cls(kinds, groups, _pattern(kinds.keys() - set(short), short), injected)
 
     def of(self, concepts: Sequence[Mapping[str, Any]], words: Sequence[str], terms: Terminology) -> Kind:
         """The kind of a medicine by what it is coded as and called; of several the worst, a verified code first."""
@@ -62,11 +69,18 @@ class Names:
         told = [(kind, match.code, True) for kind in _WORST if (match := terms.match(f"{kind}-drug", coded))]
         told += [(self.kinds[name], name, False) for text in words for name in self.pattern.findall(_plain(text))]
         told += [(kind, code, False) for code in _atc(coded) if (kind := self._group(code))]
-        return min((Kind(*row) for row in told), key=lambda k: (_WORST.index(k.kind), not k.sure), default=NOTHING)
+        worst = min((Kind(*row) for row in told), key=lambda k: (_WORST.index(k.kind), not k.sure), default=NOTHING)
+        known = [name for kind, name, sure in told if kind == worst.kind and not sure]
+        return replace(worst, injected=bool(known) and all(map(self._is_injected, known)))
+
+    def _is_injected(self, name: str) -> bool:
+        return name in self.injected or self._longest(name) in self.injected
 
     def _group(self, code: str) -> str:
-        known = [group for group in self.groups if code.startswith(group)]
-        return self.groups[max(known, key=len)] if known else ""
+        return self.groups.get(self._longest(code), "")
+
+    def _longest(self, code: str) -> str:
+        return max((group for group in self.groups if code.startswith(group)), key=len, default="")
 
 
 def _pattern(names: Iterable[str], whole: Iterable[str]) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from adapters.fhir.answers import answered
 from adapters.fhir.bone_facts import drug_steps, is_bone_drug
 from adapters.fhir.known_chart import KnownChart, days
 from adapters.fhir.medicines import content
-from adapters.fhir.reading import When, at_path, codings
+from adapters.fhir.reading import When, at_path, codings, happened, recorded
 from pathway.chart import ChartResource
 from pathway.facts import Fact, Reason, unknown
 
@@ -27,7 +27,7 @@ REFILL: Final = timedelta(days=120)
 ORDER_HOLDS: Final = timedelta(days=365)
 """For how long after it was written an order may speak of a dose. A project default of 2026-11-23, as `REFILL`."""
 _BY_TEXT: Final = {"why": "by its text or ATC group alone: map its code"}
-_SETS: Final = {"denosumab": "denosumab", "follow-on-drug": "zoledron"}
+_NO_DAY: Final = {"why": "no record tells the day of the dose"}
 _FOLLOWING: Final = ("alendron", "risedron", "ibandron", "zoledron")
 _PLAN: Final = "denosumab-plan"
 
@@ -106,37 +106,62 @@ _ZOLEDRONIC: Final = frozenset({"M05BA08", "77655"})
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One record of a drug: whether it reached the patient, whether by a verified code, when, and which record."""
+    """One record of a drug: whether it reached the patient, whether by a verified code, when, and which record.
+
+    `dated` says that the record itself tells on which day, `noted` at least when it was written; `begun` is since when
+    a statement says that the drug is taken.
+    """
 
     reached: bool
     sure: bool
     at: datetime
     source: str
+    dated: bool
+    noted: bool
+    begun: datetime | None
 
 
 def denosumab(chart: KnownChart) -> Iterator[Fact]:
     """The days since its last dose, and whether it runs, stops, or another antiresorptive drug has followed it."""
     gap, course = "denosumab-gap-days", "denosumab-course"
     records = {r.reference: r for kind in (*_REACHED, "MedicationRequest") for r in chart.of_type(kind)}
-    steps = [_Step(step == "dispensed", sure, at, source) for step, sure, at, source in drug_steps(chart)]
+    steps = [
+        _step(chart, records[source], name == "dispensed", sure, at) for name, sure, at, source in drug_steps(chart)
+    ]
     doses = [s for s in steps if s.reached and _is(chart, records[s.source], "denosumab")]
     if not doses:
         yield from (unknown(gap), unknown(course))
         return
-    last = max(doses, key=lambda s: (s.at, s.sure, s.source))
+    # A list of medicines that names it again, or a dose of an unknown day, is no later dose than those that have one.
+    last = max([s for s in doses if s.dated] or doses, key=lambda s: (s.at, s.sure, s.source))
     count = days(last.at, chart.as_of)
     known = Fact(gap, count, at=chart.as_of, sources=(last.source,), since=last.at)
-    doubt = unknown(
-        gap, Reason.UNCONFIRMED, candidate=count, at=chart.as_of, sources=(last.source,), detail=_BY_TEXT
-    )  # fmt: skip
-    yield known if last.sure else replace(doubt, since=last.at)
+    why = _BY_TEXT if last.noted else _NO_DAY
+    doubt = unknown(gap, Reason.UNCONFIRMED, candidate=count, at=chart.as_of, sources=(last.source,), detail=why)
+    yield known if last.sure and last.noted else replace(doubt, since=last.at)
     after = [s for s in steps if s.at >= last.at and _is(chart, records[s.source], *_FOLLOWING)]
     yield _course(chart, course, last, after)
 
 
+def _step(chart: KnownChart, record: ChartResource, reached: bool, sure: bool, at: datetime) -> _Step:
+    """A record with the day that it tells; a statement says that a drug is taken, and only some say when."""
+    told = happened(record.body, chart.zone)
+    if record.type == "MedicationStatement":
+        told = When.read(record.body.get("effectiveDateTime"), chart.zone)
+    dated = told is not None and told.earliest <= chart.as_of
+    noted = dated or recorded(record.body, chart.zone) is not None
+    begun = When.read(at_path(record.body, "effectivePeriod.start"), chart.zone)
+    day = told.earliest if told and dated else at
+    return _Step(reached, sure, day, record.reference, dated, noted, begun.earliest if begun else None)
+
+
 def _course(chart: KnownChart, datum: str, last: _Step, after: list[_Step]) -> Fact:
-    """Followed, if surely; else what the signed plan or a stopped order says; else it runs."""
-    if done := [s for s in after if s.reached and s.sure]:
+    """Followed, if surely; else what the signed plan or a stopped order says; else it runs.
+
+    A list that names another drug may have done so all along: it follows only where it was begun since the last dose.
+    """
+    since = [s for s in after if s.dated or (s.begun is not None and s.begun >= last.at)]
+    if done := [s for s in since if s.reached and s.sure]:
         return Fact(datum, "followed", at=max(s.at for s in done), sources=tuple(sorted(s.source for s in done)))
     said = answered(datum, {"stop": "stopped", "continue": "running"}, chart.named(_PLAN))
     if said.at is not None and said.at >= last.at and said.candidate != "running":

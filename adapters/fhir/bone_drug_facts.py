@@ -13,7 +13,7 @@ from adapters.fhir.invariants import objects
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.laboratory_facts import Measure, Reading, last_of, measured_by, readings
 from adapters.fhir.person_facts import worst
-from adapters.fhir.reading import at_path, code_in, happened, number, recorded
+from adapters.fhir.reading import at_path, codes_in, happened, number, recorded
 from pathway.chart import ChartResource
 from pathway.facts import Fact, Reason, Value, unknown
 
@@ -39,6 +39,9 @@ _SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpreta
 _SIDES: Final = {
     **dict.fromkeys(("L", "LL", "LU"), "low"), "N": "normal", **dict.fromkeys(("H", "HH", "HU"), "high"),
 }  # fmt: skip
+_LASTING: Final = ("paget-disease", "atypical-femur-fracture", "jaw-necrosis")
+_FOR_LIFE: Final = frozenset({"skeletal-malignancy", "skeletal-radiotherapy", *_LASTING})
+"""What does not pass: a later no takes no confirmed yes back. A yes that was wrong is marked as entered in error."""
 
 
 def bone_drug_facts(chart: KnownChart, levels: Mapping[str, Mapping[str, Fact]], tumour: Fact) -> Iterator[Fact]:
@@ -51,13 +54,19 @@ def bone_drug_facts(chart: KnownChart, levels: Mapping[str, Mapping[str, Fact]],
     yield _fragility(causes)
     yield worst(_tumour_in_bone(causes, tumour), _said(chart, "skeletal-malignancy"))
     yield worst(_recent_event(chart), _said(chart, "recent-heart-attack-or-stroke"))
-    for datum, lasting in (("paget-disease", True), ("oesophageal-disease", False)):
-        yield worst(_diagnosed(chart, datum, lasting=lasting), _said(chart, datum))
+    for datum in (*_LASTING, "oesophageal-disease"):
+        yield worst(_diagnosed(chart, datum, lasting=datum in _LASTING), _said(chart, datum))
     yield worst(_irradiated(chart), _said(chart, "skeletal-radiotherapy"))
 
 
 def _said(chart: KnownChart, datum: str) -> Fact:
-    return answered(datum, HOLDS, chart.named(datum))
+    """The latest answer; of what does not pass a no and an earlier yes conflict."""
+    said = answered(datum, HOLDS, chart.named(datum))
+    once = [f.source for f in chart.named(datum) if HOLDS.get(f.answer) is True and f.confirmed]
+    if said.value is not False or datum not in _FOR_LIFE or not once:
+        return said
+    sources = tuple(dict.fromkeys((*once, *said.sources)))
+    return unknown(datum, Reason.CONFLICTING, candidate=True, at=said.at, sources=sources)
 
 
 def _fragility(causes: list[Fact]) -> Fact:
@@ -152,14 +161,15 @@ def side(body: Mapping[str, Any], two_sided: bool) -> str:
     """`low`, `normal` or `high` by the laboratory's interpretation, else by the one range that the result carries.
 
     Where too much matters as well (`two_sided`) normal needs both ends of the range. Empty where that does not settle
-    it. A word that is not understood leaves it to the range to warn, never to clear.
+    it. What warns, word or range, outweighs what does not; where they warn of both sides nothing is settled.
     """
-    given = {code_in(_SYSTEM, concept) for concept in objects(body, "interpretation")}
-    told = {_SIDES.get(str(code), "") for code in given}
-    if len(told) == 1 and "" not in told:
-        return told.pop()
-    ranged = _by_range(body, two_sided)
-    return ranged if not given or ranged in ("low", "high") else ""
+    concepts, ranged = objects(body, "interpretation"), _by_range(body, two_sided)
+    given = [codes_in(_SYSTEM, concept) or {""} for concept in concepts]
+    told = {_SIDES.get(code, "") for codes in given for code in codes}
+    warned = {*told, ranged} & {"low", "high"}
+    if warned:
+        return warned.pop() if len(warned) == 1 else ""
+    return ranged if not told else told.pop() if len(told) == 1 else ""
 
 
 def _by_range(body: Mapping[str, Any], two_sided: bool) -> str:

@@ -13,15 +13,18 @@ from typing import Final
 
 from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart
-from adapters.fhir.laboratory_facts import WATCHED, readings, worst_of
+from adapters.fhir.laboratory_facts import WATCHED, Reading, readings, worst_of
 from adapters.fhir.nerve_signs import began
+from adapters.fhir.reading import happened
 from pathway.facts import Fact, Reason, Value, unknown
 
 SYMPTOM: Final = "chest-symptom-after-cement"
 _CHECK: Final = "chest-after-cement"
 _DAYS: Final = {"saturation-after-cement": "saturation-day", "pulse-after-cement": "pulse-day"}
+_OXYGEN: Final = "oxygen-saturation"
 _MOST_DAYS: Final = 45_000
 _HALF_A_DAY: Final = timedelta(hours=12)
+_DAY: Final = timedelta(days=1)
 WATCHED_FOR: Final = timedelta(days=90)
 """How long the worst saturation and the fastest pulse are looked for. As long as the rules let them count.
 
@@ -61,6 +64,13 @@ class Chest:
         since = self.chart.as_of - WATCHED_FOR
         return min((at for at, _, _ in self._signs() if at >= since), default=None)
 
+    def first_signs(self) -> list[datetime]:
+        """When symptoms that nobody has answered first came, and when oxygen was first low, however long ago."""
+        told = sorted(at for at, _, _ in self._signs())
+        rows = self._standing(_OXYGEN, self.begun)
+        low = sorted(r.at for r in rows if _alarming(worst_of(WATCHED[_OXYGEN], [r])))
+        return [*told[:1], *low[:1]]
+
     def _symptom(self) -> Fact:
         rows = list(self._signs())
         if rows:
@@ -73,7 +83,9 @@ class Chest:
     def _signs(self) -> Iterator[tuple[datetime, bool, str]]:
         """Each sign that no later normal check has answered: when, how surely, by which record.
 
-        One of the procedure's own day counts where its hour is not known: what warns is rather heard too early.
+        One of the procedure's own day counts where its hour is not known: what warns is rather heard too early. A
+        diagnosis that is over by now counts where it is said to have begun in the first weeks: early relief excludes
+        nothing.
         """
         clear = self._clear
         for finding in self.chart.named("chest-check"):
@@ -82,8 +94,10 @@ class Chest:
                 yield max(finding.at, self.begun), finding.confirmed, finding.source
         for resource, standing in self.chart.conditions("chest-symptom"):
             at, latest = began(self.chart, resource)
-            if standing != "over" and latest >= self.begun and (clear is None or clear <= latest):
-                yield max(at, self.begun), standing == "active", resource.reference
+            dated = happened(resource.body, self.chart.zone) is not None
+            early = dated and self.begun - _DAY < at <= self.begun + EARLY  # the day of the procedure is one of them
+            if (standing != "over" or early) and latest >= self.begun and (clear is None or clear <= latest):
+                yield max(at, self.begun), standing != "suspected", resource.reference
 
     @property
     def _clear(self) -> datetime | None:
@@ -102,17 +116,20 @@ class Chest:
 
     def _watched(self) -> Iterator[Fact]:
         """The worst of each vital sign since the procedure and since the last normal check, with its day."""
-        clear = self._clear
-        vague = self.over - self.begun >= _HALF_A_DAY  # its hour is not known: a sign of its day is rather heard
-        first = max(self.begun if vague else self.over, self.chart.as_of - WATCHED_FOR)
         for value_set, measure in WATCHED.items():
-            rows = [r for r in readings(self.chart, value_set) if r.latest >= first and r.at <= self.chart.as_of]
-            standing = [r for r in rows if clear is None or clear <= r.latest]
+            standing = self._standing(value_set, self.chart.as_of - WATCHED_FOR)
             early = worst_of(measure, [r for r in standing if r.at <= self.begun + EARLY])
             fact = early if _alarming(early) else worst_of(measure, standing)
             yield fact
             day = _DAYS[fact.datum]
             yield self._day(replace(fact, datum=day), fact.at) if fact.at is not None else unknown(day)
+
+    def _standing(self, value_set: str, since: datetime) -> list[Reading]:
+        clear = self._clear
+        vague = self.over - self.begun >= _HALF_A_DAY  # its hour is not known: a sign of its day is rather heard
+        first = max(self.begun if vague else self.over, since)
+        rows = [r for r in readings(self.chart, value_set) if r.latest >= first and r.at <= self.chart.as_of]
+        return [r for r in rows if clear is None or clear <= r.latest]
 
     def _day(self, fact: Fact, at: datetime) -> Fact:
         """The local day of a fact, counted from cement."""

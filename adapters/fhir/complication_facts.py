@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -40,11 +40,18 @@ def _deficit(chart: KnownChart, over_at: datetime) -> Fact:
     last, sources = after[-1], tuple(sorted({f.source for f in after}))
     if all(f.answer == "normal" for f in soon):
         return Fact(datum, "none", at=last.at, sources=sources)
-    if before and before[-1].answer != "normal":
+    if before and before[-1].answer != "normal" and not _is_new(before[-1], soon):
         return Fact(datum, "from-before", at=last.at, sources=sources)
     now = [f for f in after if f.at == last.at]
     passed = all(f.answer == "normal" for f in now)
     return Fact(datum, "passed" if passed else "lasting", at=last.at, sources=sources)
+
+
+def _is_new(before: Finding, soon: Sequence[Finding]) -> bool:
+    """Whether it is another deficit than the one from before cement: worse, or back after a normal examination."""
+    ranks = list(NEUROLOGY)  # from normal to the gravest
+    seen = [ranks.index(one.answer) for one in soon]
+    return max(seen) > ranks.index(before.answer) or (0 in seen and max(seen[seen.index(0) :]) > 0)
 
 
 def _symptoms(chart: KnownChart, over_at: datetime, course: Fact) -> Fact:
@@ -90,16 +97,20 @@ def _new_fracture(chart: KnownChart, event: Episode, over_at: datetime) -> Fact:
 
 
 def _death(chart: KnownChart, event: Episode) -> Fact:
-    """The day of death; a death without a day is no day, and no life either."""
+    """The day of death; a death without a day, or with one before cement, is no day, and no life either."""
     patient = chart.patient
     body = patient.body if patient else {}
     when = When.read(body.get("deceasedDateTime"), chart.zone)
-    if patient is not None and when is not None and when.earliest <= chart.as_of:
-        return _counted(chart, "death-day", event, when.earliest, patient.reference, sure=True)
-    if patient is not None and body.get("deceasedBoolean") is True:
-        latest = max(0, chart.local_days(event.onset_at, chart.as_of))
-        return unknown("death-day", Reason.UNPARSEABLE, candidate=latest, at=chart.as_of, sources=(patient.reference,))
-    return unknown("death-day")
+    dated = when is not None and when.earliest <= chart.as_of
+    if patient is None or not (dated or body.get("deceasedBoolean") is True):
+        return unknown("death-day")
+    latest = max(0, chart.local_days(event.onset_at, chart.as_of))
+    if when is not None and dated:  # a month or a year alone may be many days
+        first, last = (chart.local_days(event.onset_at, at) for at in (when.earliest, when.latest))
+        if first == last >= 0:
+            return _counted(chart, "death-day", event, when.earliest, patient.reference, sure=True)
+        latest = min(latest, max(0, last))
+    return unknown("death-day", Reason.UNPARSEABLE, candidate=latest, at=chart.as_of, sources=(patient.reference,))
 
 
 def _counted(chart: KnownChart, datum: str, event: Episode, at: datetime, *sources: str, sure: bool) -> Fact:

@@ -39,6 +39,15 @@ def last_contact(chart: KnownChart, event: Episode, over_at: datetime) -> Fact:
     return Fact(DATUM, chart.local_days(event.onset_at, at), at=at, sources=sources)
 
 
+def cemented_again(chart: KnownChart, event: Episode) -> Fact:
+    """Whether a later procedure has follow-up of its own: one person is called once, not once for each procedure."""
+    later = [one for one in chart.episodes_of(EpisodeKind.PROCEDURE) if one.onset_at > event.onset_at]
+    if not later:
+        return Fact("cemented-again", value=False, at=chart.as_of)
+    first = min(later, key=lambda one: (one.onset_at, one.id))
+    return Fact("cemented-again", value=True, at=first.onset_at, sources=first.sources)
+
+
 def function_after(chart: KnownChart, event: Episode, over_at: datetime) -> Iterator[Fact]:
     """The last Roland-Morris total since the procedure, and on which day after cement it was taken."""
     score = roland_morris("function-after-cement", [f for f in chart.named("disability-score") if f.at >= over_at])
@@ -52,8 +61,9 @@ def function_after(chart: KnownChart, event: Episode, over_at: datetime) -> Iter
 
 def contacts(chart: KnownChart, event: Episode, over_at: datetime) -> list[tuple[datetime, str]]:
     """When the contacts of an event were kept since it was over, each with its record; in no order."""
+    orders = {r.reference: r.body for r in chart.of_type("ServiceRequest")}
     return [(at, r.reference) for r in _kept(chart) if (at := _begun(chart, r)) and over_at <= at <= chart.as_of
-            and _is_of(chart, event, r, at)]  # fmt: skip
+            and _is_of(chart, event, r, at, orders)]  # fmt: skip
 
 
 def _kept(chart: KnownChart) -> Iterator[ChartResource]:
@@ -73,9 +83,10 @@ def _begun(chart: KnownChart, resource: ChartResource) -> datetime | None:
     return when.earliest if when else None
 
 
-def _is_of(chart: KnownChart, event: Episode, resource: ChartResource, at: datetime) -> bool:
+def _is_of(
+    chart: KnownChart, event: Episode, resource: ChartResource, at: datetime, orders: Mapping[str, Mapping[str, Any]]
+) -> bool:  # fmt: skip
     named = {reference_of(one) for key in ("reasonReference", "basedOn") for one in objects(resource.body, key)}
-    orders = {r.reference: r.body for r in chart.of_type("ServiceRequest")}
     named |= {reference_of(one) for order in named & orders.keys() for one in objects(orders[order], "reasonReference")}
     events = chart.episodes_of(EpisodeKind.PROCEDURE)
     if any(named & set(one.sources) for one in events):

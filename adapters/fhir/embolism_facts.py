@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from adapters.fhir.answers import answered
 from adapters.fhir.findings import Finding
 from adapters.fhir.known_chart import KnownChart
+from adapters.fhir.nerve_signs import began
 from adapters.fhir.technique_facts import technique_used
 from pathway.chart import ChartResource
 from pathway.episodes import Episode, EpisodeKind
@@ -46,6 +47,20 @@ def embolism_stated(chart: KnownChart, event: Episode, places: Sequence[Finding]
     told = [f for f in places if f.answer in _PLACE]
     sure += [f.source for f in told if f.confirmed]
     return sure, doubted + [f.source for f in told if not f.confirmed]
+
+
+def worse_since(
+    chart: KnownChart, event: Episode, places: Sequence[Finding], chest_signs: Sequence[datetime]
+) -> datetime:
+    """Since when an embolism is as bad as it is known to be: what was decided to observe before then was less.
+
+    Each of central, cor pulmonale, symptoms and low oxygen counts from when it was first told, not again.
+    """
+    central = [f.at for f in places if f.answer == "central"]
+    rows = _diagnoses(chart, event, "cement-embolism-cor-pulmonale")
+    heart = [began(chart, resource)[0] for resource, standing in rows if standing != "over"]
+    firsts = [min(central, default=event.onset_at), min(heart, default=event.onset_at)]
+    return max(*firsts, *chest_signs)
 
 
 def _diagnoses(chart: KnownChart, event: Episode, value_set: str) -> Iterator[tuple[ChartResource, str]]:

@@ -6,8 +6,9 @@ One event may carry many codes; refuted, mistaken and not-done records tell of n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import product
 from typing import Any, Final
 
 from adapters.fhir.findings import Finding
@@ -58,6 +59,7 @@ class CementEvent:
     """A Procedure on vertebrae: `cement` is false for a reposition, which counts only beside cement of the same event.
 
     `when` is None for a procedure without a date. `add_on` marks a code for one more vertebra than the others name.
+    `system` is the code system that told it; `same_as` the instant at which another dates the operation, a day earlier.
     """
 
     resource: ChartResource
@@ -65,6 +67,8 @@ class CementEvent:
     when: When | None
     cement: bool
     add_on: bool
+    system: str = ""
+    same_as: datetime | None = None
 
     @property
     def sighting(self) -> Sighting | None:
@@ -73,7 +77,8 @@ class CementEvent:
             return None
         encounter = reference_of(self.resource.body.get("encounter"))
         at = self.when.earliest
-        return Sighting(EpisodeKind.PROCEDURE, self.place, at, at, self.resource.reference, encounter)
+        source = self.resource.reference
+        return Sighting(EpisodeKind.PROCEDURE, self.place, at, at, source, encounter, since=self.same_as)
 
 
 def fractures(
@@ -212,10 +217,43 @@ def cement_events(
             notes.append(SetAside(resource.reference, "invalid", why))
         add_on = terms.match("cement-add-on", concept) is not None
         for place in _sites(resource.body, terms) or [match.levels or WHOLE_SPINE]:
-            found.append(CementEvent(resource, place, when, cement is not None, add_on))
+            found.append(CementEvent(resource, place, when, cement is not None, add_on, match.system))
     starts = [e.when.earliest for e in found if e.cement and e.when is not None]
     kept = (e for e in found if e.cement or (e.when and any(abs(e.when.earliest - s) < SAME_EVENT for s in starts)))
-    return tuple(kept), tuple(notes)
+    return tuple(_joined(list(kept), zone)), tuple(notes)
+
+
+def _joined(events: Sequence[CementEvent], zone: tzinfo) -> Iterator[CementEvent]:
+    """The events, of which those that two code systems date a day apart name the operation that they are of.
+
+    The surgeon's bill and the hospital's are dated by different clerks. Only dates without an hour are slips of that
+    kind, of places that fit; and where either system knows an operation on both days there were two.
+    """
+    cement = [e for e in events if e.cement and e.when is not None]
+    told = {(e.system, _day(e, zone)) for e in cement}
+    by_day: dict[date, list[CementEvent]] = {}
+    for event in cement:
+        by_day.setdefault(_day(event, zone), []).append(event)
+    same: dict[tuple[str, date], datetime] = {}
+    for day, rows in by_day.items():
+        before = day - timedelta(days=1)
+        for late, early in product(rows, by_day.get(before, ())):
+            both = early.system == late.system or told & {(early.system, day), (late.system, before)}
+            fits = early.place.meet(late.place) is not None and (_is_day(early) or _is_day(late))
+            if fits and not both and early.when is not None:
+                same[late.system, day] = early.when.earliest
+    for event in events:
+        yield event if event.when is None else replace(event, same_as=same.get((event.system, _day(event, zone))))
+
+
+def _day(event: CementEvent, zone: tzinfo) -> date:
+    assert event.when is not None, "asked only of what is dated"
+    return event.when.earliest.astimezone(zone).date()
+
+
+def _is_day(event: CementEvent) -> bool:
+    """Whether it is dated by a day alone; a procedure of so many hours there is none."""
+    return event.when is not None and event.when.latest - event.when.earliest > timedelta(hours=20)
 
 
 def _performed(body: Mapping[str, Any], zone: tzinfo) -> When | None:

@@ -41,6 +41,7 @@ _STATEMENTS: Final = frozenset({
 })  # fmt: skip
 _PROFESSIONS: Final = frozenset({"Practitioner", "PractitionerRole"})
 RESTART: Final = "restart-on"
+RESIDUAL: Final = "residual-urine"
 _HUGE: Final = Decimal(1_000_000_000)  # nothing that is found is as large, and rounding it might not be possible
 _QUALIFIERS: Final = PANELS | {"imaging-technique", "pain-circumstance", RESTART}
 _WARNINGS: Final = frozenset({
@@ -49,7 +50,8 @@ _WARNINGS: Final = frozenset({
     "antibiotic-allergy", "contrast-allergy", "hyperviscosity", "occult-tumour-signs", "performance-status-poor",
     "new-back-pain", "recollapse",
     "cement-migrating", "radicular-pain", "skeletal-malignancy", "recent-heart-attack-or-stroke", "paget-disease",
-    "skeletal-radiotherapy", "oesophageal-disease", "cannot-sit-upright", "fall-risk-high",
+    "skeletal-radiotherapy", "atypical-femur-fracture", "jaw-necrosis", "oesophageal-disease", "cannot-sit-upright",
+    "fall-risk-high",
     "leg-weakness", "saddle-numbness", "bladder-or-bowel-trouble", "night-pain",
 })  # fmt: skip
 _WORRYING: Final = frozenset({
@@ -147,7 +149,8 @@ def warns(finding: Finding) -> bool:
     there = finding.code in {"infection-screen", *_WARNINGS} and finding.answer in ("present", "yes")
     wall = finding.code == "posterior-wall" and finding.answer == "disrupted"
     thrombosis = finding.code == "thrombotic-risk" and finding.answer == "high"
-    return leak or there or wall or thrombosis or finding.answer in _WORRYING
+    retained = finding.code == RESIDUAL and finding.number is not None
+    return leak or there or wall or thrombosis or retained or finding.answer in _WORRYING
 
 
 def latest(rows: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -178,7 +181,7 @@ def _read(resource: ChartResource, code: str, terms: Terminology, zone: tzinfo) 
     for name, element, answer, alone in _said(rows):
         vouched = signed or not (is_statement(code) or is_statement(name))
         yield Finding(
-            code=name, level=place, answer=answer, number=_number(element),
+            code=name, level=place, answer=answer, number=_number(element, name),
             technique=parts.get("imaging-technique", ""), circumstance=parts.get("pain-circumstance", ""), parts=parts,
             at=when.earliest, latest=when.latest, period=isinstance(body.get("effectivePeriod"), Mapping),
             until=until.latest if until else None, source=resource.reference,
@@ -247,12 +250,16 @@ def _one(answers: Set[str]) -> str:
     return next(iter(answers)) if len(answers) == 1 else "present" if "present" in answers else ""
 
 
-def _number(element: Mapping[str, Any]) -> Decimal | None:
-    """The number measured, to the two decimal places that the vocabulary keeps; none where it is only a bound."""
+def _number(element: Mapping[str, Any], name: str) -> Decimal | None:
+    """The number measured, to the two decimal places that the vocabulary keeps; none where it is only a bound.
+
+    Of residual urine a bound from below counts: a scanner says no more than "> 999 mL", and the volume only warns.
+    """
     quantity = element.get("valueQuantity")
     value = number(element.get("valueInteger"))
     if isinstance(quantity, Mapping):
-        value = None if quantity.get("comparator") else number(quantity.get("value"))
+        bounds = ("", ">", ">=") if name == RESIDUAL else ("",)
+        value = number(quantity.get("value")) if (quantity.get("comparator") or "") in bounds else None
     if value is None or abs(value) >= _HUGE:
         return None
     return value if value == value.to_integral_value() else round(value, 2)

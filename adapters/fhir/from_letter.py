@@ -34,7 +34,7 @@ def document_reference(letter: Letter, patient: str, document: bytes) -> Json:
     body: Json = {
         "resourceType": "DocumentReference",
         "id": letter.id,
-        "meta": {"versionId": str(letter.last.sequence), "lastUpdated": instant(letter.last.at)},
+        "meta": {"versionId": _version(letter), "lastUpdated": instant(letter.last.at)},
         "identifier": [
             {"system": LETTER, "value": letter.id},
             {"system": f"{LETTER}-sha256", "value": letter.last.sha256},
@@ -55,9 +55,14 @@ def document_reference(letter: Letter, patient: str, document: bytes) -> Json:
     }  # fmt: skip
     if signed:
         body["authenticator"] = _person(signed)
-    if made.replaces:
-        body["relatesTo"] = [{"code": "replaces", "target": _other(made.replaces)}]
+    if letter.before:
+        body["relatesTo"] = [{"code": "replaces", "target": _other(letter.before[0])}]
     return body
+
+
+def _version(letter: Letter) -> str:
+    """Its step, and whether it was replaced since: that is no step of its own, and another version all the same."""
+    return f"{letter.last.sequence}{'-replaced' if letter.standing == 'replaced' else ''}"
 
 
 def _person(step: LetterStep) -> Json:

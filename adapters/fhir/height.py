@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -30,6 +30,25 @@ def later_loss(rows: Sequence[Finding], since: datetime) -> tuple[Finding, ...]:
         if first is not None:
             return row, first
     return ()
+
+
+def unseen_loss(rows: Sequence[Finding], since: datetime, looks: Iterable[datetime]) -> tuple[Finding, ...]:
+    """As `later_loss`, of what nobody has looked at yet: what sank on after a look is a loss of its own.
+
+    A look answers what was measured before its instant.
+    """
+    lost = later_loss(rows, since)
+    for look in sorted(looks):
+        if lost and lost[0].at < look:
+            lost = later_loss([*_most(r for r in rows if r.at <= look), *(r for r in rows if r.at > look)], look)
+    return lost
+
+
+def _most(rows: Iterable[Finding]) -> list[Finding]:
+    """Of each technique the greatest loss measured; without any, films that show none."""
+    measured = list(rows)
+    sunk = {f.technique: f for f in sorted(measured, key=lambda f: f.number or Decimal(0)) if f.deformed}
+    return list(sunk.values()) or measured
 
 
 def _rose(early: Finding, late: Finding) -> bool:

@@ -33,8 +33,11 @@ def searched_at(chart: KnownChart) -> datetime | None:
 
 
 def infection_signs(chart: KnownChart) -> Iterator[Fact]:
-    """What concerns the person: night pain and the highest temperature, both since the last cement."""
-    begun = max((e.onset_at for e in chart.episodes_of(EpisodeKind.PROCEDURE)), default=None)
+    """What concerns the person: night pain and the highest temperature, both since the first cement.
+
+    A second procedure answers no sign of the first.
+    """
+    begun = min((e.onset_at for e in chart.episodes_of(EpisodeKind.PROCEDURE)), default=None)
     if begun is None:
         return
     yield _night(chart, begun)

@@ -12,7 +12,7 @@ from adapters.fhir.answers import HOLDS, answered
 from adapters.fhir.invariants import objects
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.laboratory_facts import MARKERS, Reading, last_of, readings
-from adapters.fhir.reading import at_path, code_in, number
+from adapters.fhir.reading import at_path, codes_in, number
 from pathway.facts import Fact, Reason, unknown
 
 DATUM: Final = "inflammation-markers"
@@ -84,15 +84,17 @@ def _worst(rows: list[_Marker]) -> Fact:
 
 
 def _state(chart: KnownChart, value_set: str, reading: Reading) -> str:
-    """By the laboratory's interpretation, else by its own reference range. Too few leucocytes are not normal either."""
+    """By the laboratory's interpretation, else by its own reference range; what warns of the two outweighs the other.
+
+    Too few leucocytes are not normal either.
+    """
     body = reading.resource.body
-    given = {code_in(_SYSTEM, concept) for concept in objects(body, "interpretation")}
-    if given & _RAISED:
+    told = [codes_in(_SYSTEM, concept) or {""} for concept in objects(body, "interpretation")]
+    given, ranged = {code for codes in told for code in codes}, _by_range(value_set, body)
+    if given & _RAISED or ranged == "raised":
         return "raised"
     state = "normal" if given <= {"N"} or (given <= _LOW and value_set != "leucocytes") else ""
-    if not given or None in given:  # a word that is not understood leaves it to the range to warn, not to clear
-        state = _by_range(value_set, body)
-        state = state if not given or state == "raised" else ""
+    state = state if given else ranged  # a range clears only where nobody said a word
     value = number(at_path(body, "valueQuantity.value"))
     return "" if state == "normal" and value is not None and value < 0 else state
 

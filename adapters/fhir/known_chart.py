@@ -132,8 +132,12 @@ class KnownChart:
         return min(max(begun, default=resource.received_at), self.as_of)
 
     def local_days(self, begin: datetime, end: datetime) -> int:
-        """Days of the facility's calendar from one instant to another; negative where the other is earlier."""
-        return (end.astimezone(self.zone).date() - begin.astimezone(self.zone).date()).days
+        """Days of the facility's calendar from one instant to another; negative where the other is earlier.
+
+        Never more than the vocabulary allows, either way: a date of 1850 is a slip, and stops nobody's decision.
+        """
+        count = (end.astimezone(self.zone).date() - begin.astimezone(self.zone).date()).days
+        return max(-_MOST_DAYS, min(count, _MOST_DAYS))
 
     def current_episode(self, level: str) -> Episode | None:
         """The fracture episode of a level that began last."""

@@ -72,8 +72,8 @@ MEASURES: Final = (
 BY_DATUM: Final = {measure.datum: measure for measure in MEASURES}
 WATCHED: Final[Mapping[str, Measure]] = {
     "oxygen-saturation": Measure(
-        "saturation-after-cement", {"%": (_ZERO, _ONE)}, _ONE, ROUND_FLOOR, Decimal(30), Decimal(100),
-        dict.fromkeys(("", "percent", "%o2", "% o2", "%{oxygen}"), "%"),
+        "saturation-after-cement", {"%": (_ZERO, _ONE), "1": (_ZERO, Decimal(100))}, _ONE, ROUND_FLOOR, Decimal(30),
+        Decimal(100), dict.fromkeys(("", "percent", "%o2", "% o2", "%{oxygen}"), "%") | {"{fraction}": "1"},
     ),
     "heart-rate": Measure(
         "pulse-after-cement", dict.fromkeys(("/min", "{beats}/min", "{Beats}/min"), (_ZERO, _ONE)), _ONE,
@@ -85,6 +85,9 @@ WATCHED: Final[Mapping[str, Measure]] = {
 
 MARKERS: Final = ("c-reactive-protein", "sedimentation-rate", "leucocytes")
 """The blood markers of inflammation, by their value sets."""
+
+OF_THE_BONE: Final = ("estimated-filtration", "creatinine-clearance", "calcium", "vitamin-d", "t-score")
+"""What is read before a drug for the bone, by its value sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +209,8 @@ def _converted(measure: Measure, value: Decimal | None, unit: str) -> Decimal | 
 def _feared(measure: Measure, body: Mapping[str, Any]) -> Decimal | None:
     """The number that a result seems to give: a bound itself, a text, a loose unit; beyond what is plausible its end.
 
-    One that fits only another unit of the measure is taken to be in that. Nothing where no unit of it is named.
+    One that fits only another unit of the measure is taken to be in that, as 0.97 % is a fraction. Nothing where no
+    unit of it is named.
     """
     value, unit = _told(body)
     unit = unit if unit in measure.units else measure.loose.get(unit.strip().lower(), unit)
@@ -215,8 +219,8 @@ def _feared(measure: Measure, body: Mapping[str, Any]) -> Decimal | None:
         return made
     others = (_converted(measure, value, other) for other in measure.units)
     fits = [other for other in others if other is not None and measure.least <= other <= measure.most]
-    if fits and measure.warns_high:
-        return max(fits)
+    if fits:
+        return max(fits) if measure.warns_high else min(fits)
     return min(max(made, measure.least), measure.most).quantize(measure.step)
 
 
@@ -237,5 +241,5 @@ def undated(chart: KnownChart) -> Iterator[SetAside]:
     for resource in chart.of_type("Observation"):
         dated = happened(resource.body, chart.zone) or recorded(resource.body, chart.zone)
         coded = list(codings(resource.body.get("code"))) if dated is None else []
-        if any(chart.terms.match(value_set, coded) for value_set in (*BY_DATUM, *WATCHED, *MARKERS)):
+        if any(chart.terms.match(value_set, coded) for value_set in (*BY_DATUM, *WATCHED, *MARKERS, *OF_THE_BONE)):
             yield SetAside(resource.reference, "invalid", why)

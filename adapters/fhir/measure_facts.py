@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from adapters.fhir.bone_facts import densities, drug_steps
@@ -15,7 +15,7 @@ from adapters.fhir.complication_facts import complications
 from adapters.fhir.contact_facts import contacts
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.person_facts import located_pain
-from adapters.fhir.reading import ORDER, When, code_in, happened
+from adapters.fhir.reading import ORDER, Resource, When, at_path, code_in, happened, recorded
 from adapters.fhir.treated_facts import TreatedReader, over_at
 from pathway.episodes import Episode
 from pathway.facts import Fact, Reason, unknown
@@ -58,15 +58,15 @@ def sex(chart: KnownChart) -> Fact:
 def fracture_facts(chart: KnownChart, event: Episode, told: Told) -> Iterator[Fact]:
     """What measures count by, of one fracture."""
     year = measurement_year(_day(chart, event.onset_at))
-    tests = list(densities(chart))
-    drugs = [(sure, at, source) for _, sure, at, source in drug_steps(chart)]
+    tests = list(_by_day(chart, densities(chart)))
+    drugs = list(_drugs(chart, event))
     yield _age(chart, year)
     yield _first(chart, "omw-day", event, [*tests, *drugs])
     yield _last_before(chart, "omw-density-before-days", event, tests)
     yield _last_before(chart, "omw-therapy-before-days", event, drugs)
     hospice = [at for at in told.hospice if at <= chart.as_of and _day(chart, at).year <= year]
     yield Fact("omw-hospice", bool(hospice), at=min(hospice, default=chart.as_of))
-    yield _first(chart, "referral-after-fracture", event, _referrals(chart))
+    yield _first(chart, "referral-after-fracture", event, _by_day(chart, _referrals(chart)))
     yield _first(chart, "density-after-fracture", event, tests)
 
 
@@ -132,6 +132,47 @@ def _last_before(chart: KnownChart, datum: str, event: Episode, rows: Iterable[_
     return unknown(datum)
 
 
+def _by_day(chart: KnownChart, rows: Iterable[_HAPPENING]) -> Iterator[_HAPPENING]:
+    """The records, sure only where they name a day: of a month, a year or no date at all nobody can count days."""
+    for sure, at, source in rows:
+        body = _body(chart, source)
+        yield sure and _is_a_day(chart, happened(body, chart.zone) or recorded(body, chart.zone)), at, source
+
+
+def _body(chart: KnownChart, source: str) -> Resource:
+    kind = source.partition("/")[0]
+    return next(one.body for one in chart.of_type(kind) if one.reference == source)
+
+
+def _is_a_day(chart: KnownChart, when: When | None) -> bool:
+    return when is not None and chart.local_days(when.earliest, when.latest) == 0
+
+
+def _drugs(chart: KnownChart, event: Episode) -> Iterator[_HAPPENING]:
+    """Drugs for osteoporosis, and since when one is taken: what is taken since before the event was so on its eve."""
+    eve = event.onset_at - timedelta(days=1)
+    for _, known, at, source in drug_steps(chart):
+        begun, ended = _taken(chart, source)
+        if ended is not None and ended.latest < at:  # it was over when this was written
+            yield known and _is_a_day(chart, ended), ended.earliest, source
+        else:
+            yield from _by_day(chart, [(known, at, source)])
+        if begun is None or begun.earliest > chart.as_of:
+            continue
+        yield known and _is_a_day(chart, begun), begun.earliest, source
+        if begun.latest <= eve <= min(at, ended.earliest if ended else at):
+            yield known, eve, source
+
+
+def _taken(chart: KnownChart, source: str) -> tuple[When | None, When | None]:
+    """From when to when a drug is said to be taken: a statement tells of a time that began before it was made."""
+    body = _body(chart, source)
+    if body["resourceType"] != "MedicationStatement":
+        return None, None
+    first = at_path(body, "effectivePeriod.start") or body.get("effectiveDateTime")
+    return When.read(first, chart.zone), When.read(at_path(body, "effectivePeriod.end"), chart.zone)
+
+
 def _referrals(chart: KnownChart) -> Iterator[_HAPPENING]:
     for request in chart.of_type("ServiceRequest"):
         body, when = request.body, happened(request.body, chart.zone)
@@ -150,7 +191,8 @@ def _documents(event: Episode, level: str, told: Told) -> Fact:
 def _start(chart: KnownChart, event: Episode, since: datetime) -> Fact:
     """The first day on which a drug was in the patient's hands; what was only prescribed is a candidate."""
     steps = [row for row in drug_steps(chart) if row[2] >= since]
-    own = [(at, source) for step, sure, at, source in steps if step == "dispensed" and sure]
+    handed = _by_day(chart, (row[1:] for row in steps if row[0] == "dispensed"))
+    own = [(at, source) for sure, at, source in handed if sure]
     datum = "treatment-start-day"
     if own:
         at, source = min(own)
@@ -159,7 +201,7 @@ def _start(chart: KnownChart, event: Episode, since: datetime) -> Fact:
         return unknown(datum)
     _, _, at, source = min(steps, key=lambda row: (row[2], row[3]))
     count = max(0, chart.local_days(event.onset_at, at))
-    why = {"why": "prescribed only, or known by its name alone"}
+    why = {"why": "prescribed only, known by its name alone, or without a day"}
     return unknown(datum, Reason.UNCONFIRMED, candidate=count, at=at, sources=(source,), detail=why)
 
 

@@ -13,7 +13,7 @@ from math import ceil
 from typing import Final
 
 from adapters.fhir.answers import HOLDS, NEUROLOGY
-from adapters.fhir.findings import Finding
+from adapters.fhir.findings import RESIDUAL, Finding
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.plan_facts import since_present_fracture
 from adapters.fhir.reading import happened, recorded
@@ -22,11 +22,12 @@ from pathway.episodes import EpisodeKind
 from pathway.facts import Fact, Reason, unknown
 
 EXAMINATION: Final = "neurological-examination"
-RESIDUAL: Final = "residual-urine"
 _LEGS, _SADDLE, _BLADDER = "leg-weakness", "saddle-numbness", "bladder-or-bowel-trouble"
 _WORDS: Final[Mapping[str, str]] = {
     _LEGS: "leg weakness", _SADDLE: "saddle numbness", _BLADDER: "trouble with bladder or bowel",
 }  # fmt: skip
+_CODED: Final[Mapping[str, str]] = {"leg-weakness": _LEGS, "bladder-or-bowel": _BLADDER}
+"""Value sets of diagnoses that are a sign, each with its datum."""
 _MEANS: Final[Mapping[str, str]] = {_LEGS: "deficit", _SADDLE: "cord-or-cauda", _BLADDER: "cord-or-cauda"}
 _GRADES: Final = ("normal", "deficit", "cord-or-cauda")
 _LEAST: Final = 5
@@ -199,10 +200,11 @@ def _signs(chart: KnownChart) -> Iterator[Sign]:
     for finding in chart.named(*_WORDS):
         if HOLDS.get(finding.answer) is True:
             yield Sign(finding.code, finding.at, finding.latest, finding.confirmed, finding.source)
-    for resource, standing in chart.conditions("bladder-or-bowel"):
-        if standing != "over":
-            at, latest = began(chart, resource)
-            yield Sign(_BLADDER, at, latest, standing == "active", resource.reference)
+    for value_set, datum in _CODED.items():
+        for resource, standing in chart.conditions(value_set):
+            if standing != "over":
+                at, latest = began(chart, resource)
+                yield Sign(datum, at, latest, standing == "active", resource.reference)
 
 
 def began(chart: KnownChart, resource: ChartResource) -> tuple[datetime, datetime]:

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
-from adapters.fhir.answers import HOLDS, answered
+from adapters.fhir.answers import HOLDS, THERE, answered
+from adapters.fhir.events import MRI, NUCLEAR
 from adapters.fhir.findings import Finding
-from adapters.fhir.height import later_loss
+from adapters.fhir.height import later_loss, unseen_loss
 from adapters.fhir.known_chart import KnownChart
 from adapters.fhir.level_facts import DATED_EARLY
 from pathway.episodes import Episode, EpisodeKind
@@ -21,7 +22,7 @@ from pathway.levels import LEVELS, UNSPECIFIED, apart, order, sort_key
 
 QUARTER: Final = timedelta(days=92)
 """Three months. A project default of 2026-11-23, awaiting sign-off."""
-_NEXT, _BETWEEN = "next-to-cement", "sandwiched"
+_NEXT, _BETWEEN, _STUDIED = "next-to-cement", "sandwiched", "studied-since-height-loss"
 _DISTANCES: Final[Mapping[int, tuple[str, str]]] = {
     1: ("adjacent", "next to the cemented"), 2: ("two-away", "two vertebrae from the cemented"),
 }  # fmt: skip
@@ -35,6 +36,7 @@ def placed(chart: KnownChart, level: str) -> Iterator[Fact]:
     if level != UNSPECIFIED:
         yield next_to_cement(chart, level)
         yield _sandwiched(chart, level)
+        yield _studied(chart, level)
 
 
 def next_to_cement(chart: KnownChart, level: str) -> Fact:
@@ -65,10 +67,34 @@ def _begun(chart: KnownChart, level: str) -> tuple[datetime, tuple[str, ...], bo
     episode = chart.current_episode(level)
     if episode is not None:
         return episode.onset_at, episode.sources, sure_onset(chart, episode)
-    rows = [f for f in chart.named("vertebral-height-loss") if f.level == level]
-    first = min((e.onset_at for e in chart.episodes_of(EpisodeKind.PROCEDURE)), default=None)
-    lost = later_loss(rows, first) if first is not None else ()
+    lost, _ = _lost(chart, level)
     return (lost[0].at, tuple(f.source for f in lost), all(f.confirmed for f in lost)) if lost else None
+
+
+def _lost(chart: KnownChart, level: str) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
+    """The height that a vertebra lost since cement, and the last study of it if that came after all of the loss."""
+    first = min((e.onset_at for e in chart.episodes_of(EpisodeKind.PROCEDURE)), default=None)
+    if first is None:
+        return (), ()
+    rows = [f for f in chart.named("vertebral-height-loss") if f.level == level]
+    studies = [f for f in chart.named("marrow-oedema", "tracer-uptake") if f.level == level and _adequate(f)]
+    unseen = unseen_loss(rows, first, [f.at + timedelta.resolution for f in studies])  # itself it may show the loss
+    if unseen:
+        return unseen, ()
+    return later_loss(rows, first), tuple(studies[-1:])
+
+
+def _adequate(study: Finding) -> bool:
+    technique = MRI if study.code == "marrow-oedema" else NUCLEAR
+    return study.confirmed and study.answer in THERE and study.technique in technique
+
+
+def _studied(chart: KnownChart, level: str) -> Fact:
+    """Whether a vertebra was looked at since it lost height: a study of before shows nothing of it."""
+    lost, studies = _lost(chart, level)
+    if not lost or not studies:
+        return unknown(_STUDIED)
+    return Fact(_STUDIED, True, None, None, studies[-1].at, (studies[-1].source,))
 
 
 def sure_onset(chart: KnownChart, episode: Episode) -> bool:

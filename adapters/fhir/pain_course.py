@@ -2,13 +2,13 @@
 
 Only confirmed numbers count whose place is the spine, the cemented vertebrae or their neighbours, made under one
 circumstance (on movement, at rest, or not said), up to the next procedure. The first score to compare with is the last
-one of the month before cement. Of one day the last score counts.
+one of the month before cement. Of one day the last score counts. Less pain at rest answers no pain on movement.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -26,7 +26,11 @@ MILD: Final = Decimal(4)
 """Below this pain has responded: VAPOUR (Lancet 2016;388:1408), read."""
 BASELINE: Final = timedelta(days=30)
 """How long before cement a score may be to compare with. A project default of 2026-11-23, awaiting sign-off."""
-_NAMES: Final = ("pain-course", "pain-fall", "pain-day")
+SETTLES: Final = 7
+"""Days after cement in which soreness is left its time. A project default of 2026-11-23, awaiting sign-off."""
+HELD: Final = timedelta(days=90)
+"""How long bad pain on movement outlasts later scores of less than movement. A project default, awaiting sign-off."""
+_MOVING: Final = "on-movement"
 BAD: Final = ("unchanged", "worse", "returned")
 """The courses that ask for a work-up."""
 
@@ -53,26 +57,47 @@ def _response(before: Decimal, score: Decimal) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PainCourse:
-    """The scores around one procedure at one vertebra, of one circumstance: the last before it, those after by day."""
+    """The scores around one procedure at one vertebra, of one circumstance: the last before it, those after by day.
+
+    `alike` is false where the only score before is of another circumstance. `held` is the course on movement, where it
+    was bad and nobody has scored it since.
+    """
 
     before: Finding | None
     after: tuple[Finding, ...]
     alike: bool = True
+    held: PainCourse | None = None
 
     @classmethod
     def read(cls, chart: KnownChart, event: Episode, level: str, over_at: datetime) -> PainCourse:
-        """Of the circumstance of the last score; `alike` is false where the only score before is of another."""
+        """Of the circumstance of the last score."""
         rows = sorted((f for f in located_pain(chart) if _may_be_of(f, level, event)), key=_by_time)
         until = min((e.onset_at for e in _later(chart, event)), default=chart.as_of)
         after = [f for f in rows if over_at <= f.at and (f.at < until or until == chart.as_of)]
         if not after:
             return cls(None, ())
-        moving = [f for f in _last_day(chart, after) if f.circumstance == "on-movement"]
+        moving = [f for f in _last_day(chart, after) if f.circumstance == _MOVING]
         said = (moving or after)[-1].circumstance
         before = [f for f in rows if event.onset_at - BASELINE <= f.at and f.latest < event.onset_at]
+        now, held = (cls._of(chart, event, before, after, one) for one in (said, _MOVING))
+        return replace(now, held=held) if held._lasts(chart, event, now) else now
+
+    @classmethod
+    def _of(
+        cls, chart: KnownChart, event: Episode, before: Sequence[Finding], after: Sequence[Finding], said: str
+    ) -> PainCourse:  # fmt: skip
         own = [f for f in before if f.circumstance == said]
         days = {chart.local_days(event.onset_at, f.at): f for f in after if f.circumstance == said}
         return cls((own or before or [None])[-1], tuple(days.values()), bool(own))
+
+    def _lasts(self, chart: KnownChart, event: Episode, now: PainCourse) -> bool:
+        """Whether it is surely bad, not of the first days, and what came since is no pain on movement and less bad."""
+        bad = now.word in BAD and (now.alike or now.word == "returned")
+        moved = now.after[-1].circumstance == _MOVING
+        if bad or moved or not self.alike or self.word not in BAD:
+            return False
+        settled = chart.local_days(event.onset_at, self.after[-1].at) >= SETTLES
+        return settled and now.after[-1].at - self.after[-1].at <= HELD
 
     @property
     def word(self) -> str:
@@ -80,30 +105,41 @@ class PainCourse:
         return self._up_to(len(self.after)) if self.before is not None and self.after else ""
 
     def bad_since(self) -> datetime | None:
-        """The first of the scores since which the course has been one that asks for a work-up; None if it is not."""
+        """Since which score the course asks for a work-up, and pain has been about as bad as now; None if it does not.
+
+        What was done while pain was less by `FALL` was not done about this pain.
+        """
+        if self.held is not None:
+            return self.held.bad_since()
         if self.before is None or self.word not in BAD:
             return None
-        first = len(self.after)
-        while first > 1 and self._up_to(first - 1) in BAD:
+        first, last = len(self.after), _number(self.after[-1])
+        while first > 1 and self._up_to(first - 1) in BAD and last - _number(self.after[first - 2]) < FALL:
             first -= 1
         return self.after[first - 1].at
 
     def facts(self, chart: KnownChart, event: Episode) -> Iterator[Fact]:
-        """The course, by how much pain fell, and the day after cement of the last score."""
+        """The course, by how much pain fell, and the day after cement of the last score, compared or not."""
         last = self.after[-1] if self.after else None
-        if last is None or self.before is None:
-            yield from (unknown(name, sources=[last.source] if last else []) for name in _NAMES)
+        if last is None:
+            yield from (unknown(name) for name in ("pain-day", "pain-course", "pain-fall"))
             return
+        yield Fact("pain-day", chart.local_days(event.onset_at, last.at), None, None, last.at, (last.source,))
+        worst = self.held or self
+        yield worst._told("pain-course", worst.word)
+        yield self._told("pain-fall", _number(self.before) - _number(last) if self.before is not None else None)
+
+    def _told(self, datum: str, value: str | Decimal | None) -> Fact:
+        """What comes of comparing: nothing without a score before, and unconfirmed where that was scored otherwise."""
+        last = self.after[-1]
+        if self.before is None or value is None:
+            return unknown(datum, sources=[last.source])
         sources = (self.before.source, *(f.source for f in self.after))
         detail = {"before": str(self.before.number), "after": str(last.number)}
-        values = (self.word, _number(self.before) - _number(last), chart.local_days(event.onset_at, last.at))
-        for name, value in zip(_NAMES, values, strict=True):
-            if self.alike:
-                yield Fact(name, value, None, None, last.at, sources, detail)
-            else:
-                why = detail | {"why": "scored on movement and at rest, or without saying which"}
-                doubt = Reason.UNCONFIRMED
-                yield unknown(name, doubt, candidate=value, at=last.at, sources=sources, detail=why)
+        if self.alike:
+            return Fact(datum, value, None, None, last.at, sources, detail)
+        why = detail | {"why": "scored on movement and at rest, or without saying which"}
+        return unknown(datum, Reason.UNCONFIRMED, candidate=value, at=last.at, sources=sources, detail=why)
 
     def _up_to(self, count: int) -> str:
         assert self.before is not None, "asked only where there is a score to compare with"

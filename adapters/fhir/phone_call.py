@@ -36,6 +36,7 @@ _MEASURED: Final[Mapping[str, tuple[str, str]]] = {
     "body-temperature": ("8310-5", "Cel"),
 }
 """Findings that are no code of ours: their LOINC code and UCUM unit (codes.csv says how each was verified)."""
+_ANSWERS: Final = f"Observation/{PREFIX}"
 _WHOLE: Final = frozenset({"disability-score"})
 GONE: Final = "entered-in-error"
 
@@ -59,12 +60,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A call as it stands in the chart: when it was, who kept it, its answers; `gone` says that it was taken back."""
+    """A call as it stands in the chart: when it was, who kept it, its answers and the record of each, by finding.
+
+    `sources` are all its records, `gone` says that it was taken back.
+    """
 
     id: str
     at: datetime
     by: str
     answers: Mapping[str, str]
+    records: Mapping[str, str]
     sources: frozenset[str]
     gone: bool
 
@@ -92,18 +97,24 @@ def withdrawal(call: Call) -> Json:
     )
 
 
-def kept(task: str, call: str, names: Iterable[str], chart: Mapping[str, Mapping[str, Any]]) -> Kept | None:
-    """A call about a task, read back from a chart's resources by reference; None if it is not there."""
+def kept(task: str, call: str, chart: Mapping[str, Mapping[str, Any]]) -> Kept | None:
+    """A call about a task, read back from a chart's resources by reference; None if it is not there.
+
+    Every answer of it, of questions that the script has no more as well: taken back, all of it has to be.
+    """
     encounter = chart.get(f"Encounter/{encounter_id(task, call)}")
     if encounter is None:
         return None
-    ours = {name: f"Observation/{_id(task, call, name)}" for name in names}
-    there = {name: chart[reference] for name, reference in ours.items() if reference in chart}
+    rows = ((_name(body), reference) for reference, body in chart.items() if reference.startswith(_ANSWERS))
+    records = {name: reference for name, reference in rows if reference == f"Observation/{_id(task, call, name)}"}
     gone = encounter.get("status") == GONE
-    answers = {name: _answer(body) for name, body in there.items() if gone or body.get("status") != GONE}
+    answers = {
+        name: _answer(chart[reference]) for name, reference in records.items()
+        if gone or chart[reference].get("status") != GONE
+    }  # fmt: skip
     return Kept(
-        call, parse_instant(encounter["period"]["start"]), _who(encounter), answers,
-        frozenset((f"Encounter/{encounter['id']}", *(ours[name] for name in there))), gone,
+        call, parse_instant(encounter["period"]["start"]), _who(encounter), answers, records,
+        frozenset((f"Encounter/{encounter['id']}", *records.values())), gone,
     )  # fmt: skip
 
 
@@ -163,6 +174,13 @@ def _code(name: str) -> Json:
     if name in _MEASURED:
         return {"coding": [{"system": _LOINC, "code": _MEASURED[name][0]}]}
     return {"coding": [{"system": FINDING, "code": name}]}
+
+
+def _name(body: Mapping[str, Any]) -> str:
+    """The finding that an Observation of ours records."""
+    code = body.get("code")
+    measured = (name for name, (loinc, _) in _MEASURED.items() if loinc == code_in(_LOINC, code))
+    return code_in(FINDING, code) or next(measured, "")
 
 
 def _person(by: Person) -> Json:

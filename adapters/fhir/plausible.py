@@ -8,13 +8,25 @@ from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any, Final
 
-from adapters.fhir.findings import PANELS, attested, finding_code
+from adapters.fhir.findings import PANELS, attested, finding_code, findings, warns
 from adapters.fhir.reading import LEVEL, When, at_path, code_in, codings, happened, number, recorded
 from adapters.fhir.terminology import Terminology
+from pathway.chart import ChartResource
 from pathway.levels import LEVELS
 
 SKEW: Final = timedelta(minutes=5)
 """How far a sender's clock may run ahead of ours before its dates count as the future."""
+
+SIGN_SKEW: Final = timedelta(hours=24)
+"""How far the clock of who tells of a sign of danger may: a wrong zone or tablet must not lose it at the door.
+
+It waits for its hour. A project default of 2026-11-23, awaiting a clinician's sign-off.
+"""
+_SIGNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Condition": ("neurologic-emergency", "leg-weakness", "bladder-or-bowel", "chest-symptom"),
+    "Observation": ("oxygen-saturation", "heart-rate"),
+}
+"""Value sets whose records only ever warn: none of them, early or late, takes another one back."""
 
 _DATUM: Final = {
     "pain-score": "pain-score", "vertebral-height-loss": "height-loss", "disability-score": "disability-score",
@@ -55,7 +67,9 @@ def doubts(
         ("its record date", recorded(body, zone)),
         ("its version date", version),
     )
-    for name, when in dates:
+    ahead = [when.earliest for _, when in dates[:2] if when is not None and when.earliest > received_at + SKEW]
+    waits = bool(ahead) and max(ahead) <= received_at + SIGN_SKEW and _is_sign(body, received_at, terms, zone)
+    for name, when in dates[2:] if waits else dates:
         if when is not None and when.earliest > received_at + SKEW:
             yield Doubt(
                 "business-rule", kind, f"{name} lies after the instant at which it was received",
@@ -73,6 +87,15 @@ def doubts(
         code = finding_code(body, terms) or ""
         for name, element in attested(body) if code in PANELS else ((code, body),):
             yield from _measure(name, element, ranges)
+
+
+def _is_sign(body: Mapping[str, Any], received_at: datetime, terms: Terminology, zone: tzinfo) -> bool:
+    """Whether a record tells of danger, or measures what is only ever feared."""
+    coded = list(codings(body.get("code")))
+    if any(terms.match(value_set, coded) for value_set in _SIGNS.get(str(body.get("resourceType")), ())):
+        return True
+    rows, _ = findings((ChartResource(body, "", received_at),), terms, zone)
+    return bool(rows) and all(warns(row) for row in rows)
 
 
 def _levels(body: Mapping[str, Any], kind: str) -> Iterator[Doubt]:

@@ -144,6 +144,11 @@ def code_in(system: str, *concepts: Any) -> str | None:
     return next((str(c["code"]) for c in codings(*concepts) if c.get("system") == system and c.get("code")), None)
 
 
+def codes_in(system: str, *concepts: Any) -> frozenset[str]:
+    """Every code of one system among concepts: two of them may say two things."""
+    return frozenset(str(c["code"]) for c in codings(*concepts) if c.get("system") == system and c.get("code"))
+
+
 def status_code(concept: Any) -> str:
     """The code of a clinicalStatus or verificationStatus in HL7's system, of diagnosis or allergy; empty where absent.
 

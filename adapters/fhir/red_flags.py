@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from adapters.fhir.infection_signs import infection_signs
@@ -27,20 +27,25 @@ def red_flags(chart: KnownChart, treated: Sequence[Sheet]) -> Iterator[Fact]:
 
 
 def cement_in_canal(chart: KnownChart, treated: Sequence[Sheet]) -> Fact:
-    """Whether cement is known in the canal of any vertebra, which ones, and which hold cement at all."""
+    """Whether cement is known in the canal of any vertebra, which ones, and which hold cement at all.
+
+    Of a procedure without a date nobody can state a leak: it is named, and leaves open where its cement went.
+    """
     rows = [(sheet, sheet.facts[leak]) for sheet in treated for leak in _LEAKS]
     there = [(sheet, fact) for sheet, fact in rows if True in (fact.value, fact.candidate)]
-    detail = {"places": _named([sheet for sheet, _ in there]), "cemented": _named(treated)}
+    undated = [f"{event.place} (no date)" for event in chart.cement if event.cement and event.when is None]
+    cemented = [*(sheet.level for sheet in treated), *undated]
+    detail = {"places": _named(sheet.level for sheet, _ in there), "cemented": _named(cemented)}
     if there:
         at = max((fact.at for _, fact in there if fact.at), default=chart.as_of)
         sources = tuple(dict.fromkeys(source for _, fact in there for source in fact.sources))
         if any(fact.value is True for _, fact in there):
             return Fact(CANAL, True, None, None, at, sources, detail)
         return unknown(CANAL, Reason.UNCONFIRMED, candidate=True, at=at, sources=sources, detail=detail)
-    if all(sheet.facts[leak].value is False for sheet in treated for leak in _STATED):
+    if not undated and all(sheet.facts[leak].value is False for sheet in treated for leak in _STATED):
         return Fact(CANAL, False, None, None, chart.as_of, (), detail)
     return unknown(CANAL, detail=detail | {"places": "not stated"})
 
 
-def _named(sheets: Sequence[Sheet]) -> str:
-    return ", ".join(dict.fromkeys(sheet.level for sheet in sheets)) or _NONE
+def _named(levels: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(levels)) or _NONE

@@ -1,6 +1,7 @@
 """The antithrombotic that was held for the procedure: when it is to be taken again, and whether it is.
 
-An order or a box handed out is no proof that it is taken, nor is a list of medicines from before the planned day.
+An order or a box handed out is no proof that it is taken, nor is a list of medicines from before the planned day, nor
+heparin or another injected drug: that is given in the place of one that is held.
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ _MOST: Final = 45_000
 
 
 def restart_facts(chart: KnownChart) -> Iterator[Fact]:
-    """How many days ago the planned day was, and whether the drug is taken again."""
+    """How many days ago the planned day was, and whether the drug is taken again.
+
+    What was held for the cement and is planned anew after it is still to be taken again; a first hold after it is not.
+    """
     rows = latest([f for f in chart.named(_PLAN) if f.answer in ("hold", "continue")])
     cement = max((e.when.latest for e in chart.cement if e.cement and e.when is not None), default=None)
-    if not rows or cement is None or cement < _midnight(chart, min(f.at for f in rows)):
+    held = [f.at for f in chart.named(_PLAN) if f.answer == "hold"]
+    if not rows or cement is None or cement < _midnight(chart, min(held, default=rows[0].at)):
         yield from (unknown(DAYS), unknown(DONE))
         return
     due = min((when.earliest for f in rows if (when := _restart(chart, f))), default=None)
@@ -59,20 +64,27 @@ def _restart(chart: KnownChart, plan: Finding) -> When | None:
 def _taken(chart: KnownChart, cement: datetime, due: datetime) -> Fact:
     """The latest finding that says so; else a medicine of the kind that was held, given or taken since."""
     said = answered(DONE, {"yes": True, "no": False}, [f for f in chart.named(DONE) if f.at >= cement])
-    held = _held(chart, cement)
+    held, injected = _held(chart, cement)
     review = [f for f in chart.named("antithrombotic") if f.confirmed and f.answer in held and f.at >= due]
     taken = [m for m in medicines(chart) if m.kind.kind in held and _since(chart, m, cement, due)]
+    taken = [m for m in taken if injected or not m.kind.injected]
     found = sorted([(f.at, f.source) for f in review] + [(m.begun, m.resource.reference) for m in taken])
     if found and (said.at is None or said.value is not False or found[-1][0] > said.at):
         return Fact(DONE, True, None, None, found[-1][0], (found[-1][1],))
     return said
 
 
-def _held(chart: KnownChart, cement: datetime) -> tuple[str, ...]:
-    """Which kinds are proof: where an anticoagulant was on record before the cement, an antiplatelet drug is none."""
-    before = [m.kind.kind for m in medicines(chart) if m.kind.kind and m.begun <= cement]
+def _held(chart: KnownChart, cement: datetime) -> tuple[tuple[str, ...], bool]:
+    """Which kinds are proof, and whether an injected drug is any.
+
+    Where an anticoagulant was on record before the cement, an antiplatelet drug is none; an injected one is proof only
+    where nothing else was on record.
+    """
+    drugs = [m.kind for m in medicines(chart) if m.kind.kind and m.begun <= cement]
+    before = [kind.kind for kind in drugs]
     before += [f.answer for f in chart.named("antithrombotic") if f.answer in _KINDS and f.at <= cement]
-    return (ANTICOAGULANT,) if ANTICOAGULANT in before else _KINDS
+    kinds = (ANTICOAGULANT,) if ANTICOAGULANT in before else _KINDS
+    return kinds, bool(drugs) and all(kind.injected for kind in drugs)
 
 
 def _since(chart: KnownChart, it: Medicine, cement: datetime, due: datetime) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 from adapters.fhir.answers import examined
 from adapters.fhir.bone_facts import bone_facts
 from adapters.fhir.chest_facts import Chest
-from adapters.fhir.contact_facts import function_after, last_contact
+from adapters.fhir.contact_facts import cemented_again, function_after, last_contact
 from adapters.fhir.ct_facts import ct_after
 from adapters.fhir.embolism_facts import embolism_stated
 from adapters.fhir.findings import Finding
@@ -66,7 +66,8 @@ class TreatedReader:
         yield Fact("days-since-cement", days(begun, as_of), at=as_of, sources=sources, since=begun)
         yield self._against_proof()
         yield from self._leaks()
-        yield from leak_facts(self.chart, self.event, self.level, self._over_at, self._is_of_event)
+        signs = self._chest_reader.first_signs
+        yield from leak_facts(self.chart, self.event, self.level, self._over_at, self._is_of_event, signs)
         yield self._neurology()
         yield from self._chest()
         yield from self._observed()
@@ -76,6 +77,7 @@ class TreatedReader:
         yield self.cause()
         yield latest_pain(self.chart, "pain-after-cement", self._over_at)
         yield last_contact(self.chart, self.event, self._over_at)
+        yield cemented_again(self.chart, self.event)
         yield from function_after(self.chart, self.event, self._over_at)
         yield from self._course()
         yield from bone_facts(self.chart, self.fractured_at)
@@ -213,10 +215,14 @@ class TreatedReader:
         exam = examined(rows, "neurology-after-cement")
         return Nerves.of(self.chart).examined(exam, self.event.onset_at)
 
+    @property
+    def _chest_reader(self) -> Chest:
+        return Chest(self.chart, self.event.onset_at, self._over_at, OBSERVED)
+
     def _chest(self) -> Iterator[Fact]:
         """Chest and puncture site since the procedure."""
         begun, over = self.event.onset_at, self._over_at
-        yield from Chest(self.chart, begun, over, OBSERVED).facts()
+        yield from self._chest_reader.facts()
         yield wound(self.chart, [f for f in self.chart.named("wound-check") if self._is_of_event(f)], begun, over)
 
     def _observed(self) -> Iterator[Fact]:

@@ -41,8 +41,12 @@ def procedures_of(ledger: Ledger, task: Task) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def kept_call(ledger: Ledger, task: Task, call: str, names: tuple[str, ...]) -> Kept | None:
+def kept_call(ledger: Ledger, task: Task, call: str) -> Kept | None:
     """A call about a task as the chart has it; None if it is not there."""
-    keys = ledger.keys_of(task.patient)
-    rows = [*ledger.resources("Encounter", keys), *ledger.resources("Observation", keys)]
-    return kept(task.id, call, names, {resource.reference: resource.body for _, resource in rows})
+    return kept(task.id, call, records(ledger, task.patient, "Encounter", "Observation"))
+
+
+def records(ledger: Ledger, patient: str, *types: str) -> dict[str, Mapping[str, Any]]:
+    """The resources of some types in a patient's chart by reference; of two by one name the survivor's own."""
+    rows = [row for key in reversed(ledger.keys_of(patient)) for type in types for row in ledger.resources(type, [key])]
+    return {resource.reference: resource.body for _, resource in rows}

@@ -66,7 +66,7 @@ class Counter:
             chart, stored = ledger.chart(patient), ledger.episodes(patient)
             case = house.service.facts.build(patient, chart, as_of, stored)
             same = turned_out(stored, case.episodes, ledger.keys_of(patient))
-            beside = told(ledger, patient, case.episodes, same)
+            beside = told(ledger, patient, case.episodes, same, as_of)
         zone = ZoneInfo(house.settings.time_zone)
         return Chart(KnownChart.read(patient, chart, as_of, house.terms, zone, stored), case, beside)
 

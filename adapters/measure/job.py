@@ -103,6 +103,7 @@ def _measure_json(one: Measure) -> dict[str, Any]:
     return {
         "id": one.id, "title": one.title, "catalogue": one.catalogue, "counts": one.counts.value,
         "every_level": one.every_level, "runs_for": one.runs_for, "unseen": one.unseen,
+        "harm": one.harm,
     }  # fmt: skip
 
 

@@ -23,6 +23,8 @@ WORDS: Final = {
 }  # fmt: skip
 """How people read where somebody stands. In doubt: nobody knows whether they belong to the measure at all."""
 
+DRAFT: Final = "Draft rules: not approved for clinical use"
+
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -44,9 +46,15 @@ def rate_words(tally: Tally) -> str:
     """A rate in words: `62 %`, or `at least 40 %, at most 80 %`; with a warning where it is of few."""
     if tally.rates is None:
         return "nobody to rate"
-    low, high = (f"{rate:.0%}".replace("%", " %") for rate in tally.rates)
+    low, high = (_percent(rate) for rate in tally.rates)
     rate = low if tally[Standing.UNKNOWN] == 0 else f"at least {low}, at most {high}"
     return f"{rate} (of fewer than {FEW}: says little)" if tally.few else rate
+
+
+def _percent(rate: float) -> str:
+    """A rate in whole per cent, or as finely as it takes: one of 300 is not none, and 299 are not all."""
+    said = (f"{rate:.{places}%}" for places in range(10))
+    return next(one for one in said if rate in (0, 1) or float(one[:-1]) not in (0, 100)).replace("%", " %")
 
 
 def csv_rows(lines: Iterable[Line]) -> Iterator[bytes]:
@@ -75,13 +83,13 @@ def to_json(tally: Tally, head: Head) -> dict[str, Any]:
         "measure": tally.measure.id, "title": tally.measure.title, "catalogue": tally.measure.catalogue,
         "counts": tally.measure.counts.value, "asOf": instant(head.window.as_of), "releases": list(head.releases),
         "denominator": tally.denominator, **numbers, "rateAtLeast": low, "rateAtMost": high, "few": tally.few,
-        "unseen": tally.measure.unseen,
+        "unseen": tally.measure.unseen, "harm": tally.measure.harm, "draft": head.draft,
     }  # fmt: skip
 
 
 def text(tallies: Iterable[Tally], head: Head) -> Iterator[str]:
     """The numbers of each measure in a few lines, and what none computes."""
-    draft = ". Draft rules: not approved for clinical use" if head.draft else ""
+    draft = f". {DRAFT}" if head.draft else ""
     yield f"As of {instant(head.window.as_of)}, {period(head.window)}, by {', '.join(head.releases)}{draft}"
     for tally in tallies:
         measure = tally.measure
@@ -98,7 +106,7 @@ def period(window: Window) -> str:
     since, until = window.since, window.until
     if since is None and until is None:
         return "events of any day"
-    return f"events from {since or 'the first'} to {until or 'now'}"
+    return f"events from {since or 'the first'} to {until or window.day(window.as_of)}"
 
 
 def _json(body: dict[str, Any]) -> bytes:

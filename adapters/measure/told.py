@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from adapters.fhir.measure_facts import Told
 from pathway.canonical import parse
-from pathway.care import CareWord
+from pathway.care import CareWord, end_of_care, lifted
 from pathway.episodes import Episode, EpisodeKind
 from pathway.ports import Ledger
 from pathway.tasks import Task
@@ -24,14 +24,21 @@ _COVERED: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def told(ledger: Ledger, patient: str, episodes: Sequence[Episode], same: Mapping[str, str]) -> Told:
-    """What is told of a patient beside the chart. `same` leads from an episode that turned out to be another to it."""
-    tasks, words = ledger.tasks(patient), ledger.care_words(patient)
+def told(
+    ledger: Ledger, patient: str, episodes: Sequence[Episode], same: Mapping[str, str], as_of: datetime
+) -> Told:  # fmt: skip
+    """What is told of a patient beside the chart. `same` leads from an episode that turned out to be another to it.
+
+    What somebody took back by saying that care goes on is not told: an end by mistake is no reason, and no hospice.
+    """
+    every, words = ledger.tasks(patient), [word for word in ledger.care_words(patient) if word.at <= as_of]
+    back = lifted(every, words, same)
+    tasks = [task for task in every if task.key not in back]
     events = [one for one in episodes if one.kind is EpisodeKind.PROCEDURE]
     reasons: dict[str, datetime] = {}
     for episode, at in _reasons(tasks, same):
         reasons[episode] = min(at, reasons.get(episode, at))
-    return Told(tuple(_hospice(tasks, words)), reasons, dict(_documents(ledger, patient, events)))
+    return Told(tuple(_hospice(tasks, words, same)), reasons, dict(_documents(ledger, patient, events)))
 
 
 def _reasons(tasks: Iterable[Task], same: Mapping[str, str]) -> Iterator[tuple[str, datetime]]:
@@ -40,11 +47,15 @@ def _reasons(tasks: Iterable[Task], same: Mapping[str, str]) -> Iterator[tuple[s
             yield same.get(task.episode, task.episode), task.ended_at or task.modified_at
 
 
-def _hospice(tasks: Iterable[Task], words: Iterable[CareWord]) -> Iterator[datetime]:
+def _hospice(tasks: Iterable[Task], words: Sequence[CareWord], same: Mapping[str, str]) -> Iterator[datetime]:
     for task in tasks:
         if task.ended and task.by_person and task.outcome == _HOSPICE:
             yield task.ended_at or task.modified_at
-    yield from (word.at for word in words if word.outcome == _HOSPICE)
+    for number, word in enumerate(words):
+        episode = same.get(word.episode, word.episode)
+        later = (words[: last + 1] for last in range(number, len(words)))
+        if word.outcome == _HOSPICE and all(end_of_care(said, episode, same) for said in later):
+            yield word.at
 
 
 def _documents(

@@ -335,7 +335,7 @@ def broken_long_ago() -> Record:
     return person().fracture("L1", 900)
 
 
-@pytest.mark.parametrize(("days", "rings"), [(213, False), (213.9, False), (214, True), (900, True)])
+@pytest.mark.parametrize(("days", "rings"), [(213, False), (213.9, False), (214, True), (900, True), (1500, True)])
 def test_denosumab_is_overdue_after_seven_months(days: float, *, rings: bool) -> None:
     assert (GAP in codes(dose(broken_long_ago(), days))) is rings
 
@@ -377,6 +377,16 @@ def test_it_is_asked_once_and_becomes_due_by_itself(house: House, clock: FixedCl
     clock.forward(days=1, hours=1)
     house.service.catch_up()
     assert the(house, GAP).priority == "urgent"
+
+
+def test_no_time_withdraws_a_gap_that_stands(house: House, clock: FixedClock) -> None:
+    record = dose(broken_long_ago(), 300)
+    ingest(house, record)
+    for _ in range(4):
+        clock.forward(days=365)
+        wake(house)
+        ingest(house, record.pain(3, 0.1))
+    assert not the(house, GAP).ended
 
 
 # --- O-12: a fracture under treatment

@@ -15,6 +15,9 @@ from click.testing import CliRunner
 from adapters.bootstrap import House
 from adapters.cli import main
 from adapters.downtime.paper import Sheet, printed, sheet
+from adapters.http.pages.worklist.filters import Filters
+from adapters.http.pages.worklist.model import work_list
+from pathway.people import Person, Role
 from tests.world import NOW, FixedClock, ingest, make_house, person
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -78,3 +81,22 @@ def test_the_command_puts_a_whole_file_that_only_its_owner_reads(
     assert "Nothing is open" in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.glob(".open.html*")) == []
+
+
+@pytest.mark.e2e  # the command as a person gives it
+def test_where_nothing_can_be_written_it_says_so_and_how_to_mend_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATHWAY_DATABASE_URL", f"sqlite:///{tmp_path / 'd.sqlite3'}")
+    result = CliRunner().invoke(main, ["downtime", str(tmp_path / "away" / "open.html")])
+    assert result.exit_code == 2, result.output
+    assert "this file cannot be written" in result.output
+    assert "No such file or directory" in result.output
+
+
+def test_the_paper_and_the_list_put_what_presses_in_one_order(house: House) -> None:
+    found = [line for _, lines in paper(house, 3000).bands for line in lines]
+    with house.store.read() as ledger:
+        page = work_list(ledger, Filters(), Person("a", Role.AUDITOR, "A."), NOW, BERLIN)
+    shown = [(row.patient, row.task.title, row.levels) for row in page.rows]
+    assert [(line.patient, line.title, line.levels) for line in found] == shown

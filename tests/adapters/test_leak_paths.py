@@ -175,6 +175,60 @@ def test_a_central_embolism_is_heard_years_after_the_cement() -> None:
     assert "embolism-emergency" in asked(record)
 
 
+WORSE: dict[str, Add] = {
+    "central": said("embolism-place", "central", 0.2), "symptoms": lambda r: r.finding("chest-check", "symptoms", 0.2),
+    "cor pulmonale": lambda r: r.condition("I26.03", 0.2), "low oxygen": lambda r: r.lab("59408-5", 88, "%", 0.2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("worse", WORSE.values(), ids=list(WORSE))
+def test_a_decision_to_observe_answers_nothing_that_came_after_it_and_one_to_treat_does(worse: Add) -> None:
+    def decided(plan: str, *more: Add) -> set[str]:
+        small = with_(told(["lungs"]), spo2, said("embolism-place", "peripheral"), said("embolism-plan", plan, 0.4))
+        return set(asked(with_(small, worse, *more)))
+
+    assert "embolism-emergency" in decided("observe")
+    assert "embolism-emergency" not in decided("treat")
+    assert "embolism-emergency" not in decided("observe", said("embolism-plan", "observe", 0.1))
+
+
+def test_symptoms_told_again_are_not_worse_than_what_was_decided_on() -> None:
+    record = with_(told(["lungs"]), spo2, said("embolism-place", "peripheral"))
+    record.finding("chest-check", "symptoms", 0.45).of_procedure("embolism-plan", "observe", 0.4)
+    assert "embolism-emergency" not in asked(record.finding("chest-check", "symptoms", 0.1))
+    old = with_(told(["lungs"], days=120), said("embolism-place", "peripheral", 110))
+    old.finding("chest-check", "symptoms", 95).of_procedure("embolism-plan", "observe", 94)
+    assert "embolism-emergency" not in asked(old.finding("chest-check", "symptoms", 30)), "nor by the days that pass"
+
+
+def test_low_oxygen_with_cement_in_the_lungs_rings_though_nobody_asked_for_symptoms() -> None:
+    small = with_(told(["lungs"], days=200), said("embolism-place", "peripheral", 190))
+    assert "embolism-emergency" not in asked(small.lab("59408-5", 93, "%", 0.2))
+    assert "embolism-emergency" in asked(small.lab("59408-5", 92, "%", 0.1))
+
+
+def test_a_saturation_from_before_cement_in_a_vein_was_told_is_not_the_one_that_is_asked_for() -> None:
+    late = told(days=6).lab("59408-5", 97, "%", 5.9).leak_statement("L1", 0.3, leaks=["paravertebral-veins"])
+    assert "ask-chest-after-leak" in asked(late)
+    assert "ask-chest-after-leak" not in asked(late.lab("59408-5", 97, "%", 0.2))
+
+
+def test_a_surgeon_who_saw_it_before_cement_in_the_dura_or_radicular_pain_was_told_is_called_again() -> None:
+    def seen() -> Record:
+        return told(["foramen"], days=10).finding("surgeon-opinion", "yes", 9, level="L1")
+
+    dura = seen().leak_statement("L1", 0.3, leaks=["intradural"])
+    assert "intradural-emergency" in asked(dura)
+    assert "intradural-emergency" not in asked(surgeon_saw(dura))
+    pain = with_(seen(), said("radicular-pain", "present", 0.4))
+    assert "surgical-review" in asked(pain)
+    assert "surgical-review" not in asked(surgeon_saw(pain))
+    again = seen().finding("radicular-pain", "present", 9.5).finding("radicular-pain", "present", 0.4)
+    assert "surgical-review" not in asked(again), "told again it is the pain that was seen"
+    back = again.finding("radicular-pain", "absent", 5)
+    assert "surgical-review" in asked(back)
+
+
 def test_acute_cor_pulmonale_by_its_code_alone_rings() -> None:
     found = asked(told().condition("I26.03", 0.5))
     assert {"embolism-emergency", "leak-check", "ask-chest-after-leak", "order-chest-ct"} <= set(found)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
 from adapters.burden import AS_OF, Burden, burden
 from adapters.cli.burden import text
 from adapters.demo.population import SEED, population
+from adapters.http import logs
 from adapters.settings import ROOT, Settings
+from pathway.leases import RulesInForce
 
 PAGE = ROOT / "docs" / "alert-burden.md"
 _BLOCK = re.compile(r"(?<=```text\n).*?(?=\n```)", re.DOTALL)
@@ -48,6 +51,20 @@ def test_a_small_population_is_counted_by_kind_and_rule() -> None:
     assert {kind for kind, _ in found.cards} <= {"verdict", "emergency", "hint"}
     assert found.to_json()["cardsPer100Opens"] == round(100 * found.cards.total() / 12, 1)
     assert text(found).splitlines()[0].startswith(f"12 patients (seed {SEED}), none cemented; ")
+
+
+def test_it_counts_by_the_rules_of_the_day_that_is_named_and_logs_no_line_for_each_chart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[datetime] = []
+    look = RulesInForce.look
+    monkeypatch.setattr(RulesInForce, "look", lambda own, now: seen.append(now) or look(own, now))
+    levels: list[str] = []
+    monkeypatch.setattr(logs, "configure", levels.append)
+    later = AS_OF + timedelta(days=400)
+    found = burden(Settings(), 2, SEED, later)
+    assert (found.to_json()["asOf"], set(seen)) == (later.isoformat(), {later})
+    assert levels == ["warning"]
 
 
 def test_the_report_is_ordered_by_how_often_and_then_by_name() -> None:

@@ -90,13 +90,13 @@ def test_catalogue_ids_look_like_those_of_the_catalogue(rule: Rule) -> None:
 
 @every_rule
 def test_every_field_of_a_message_can_be_rendered(rule: Rule) -> None:
-    """A field is the level, a datum in sight, or a part of one: date, reason, or a detail that the builder gives."""
+    """A field is the level, a datum in sight, or a part of one: date, reason, told, or the builder's detail."""
     seen = [datum for datum in BOOK.vocabulary.data.values() if rule.scope.sees(datum.scope)]
     for text in rule.say.values():
         messages.check(text, [*rule.reads(), *(datum.id for datum in seen)], rule.id)
         for field in messages.FIELD.findall(text):
             name, _, part = field.partition(".")
-            assert field in rule.reads() or part in {"", "date", "reason"} | DETAILS.get(name, set()), field
+            assert field in rule.reads() or part in {"", "date", "reason", "told"} | DETAILS.get(name, set()), field
 
 
 @every_rule
@@ -144,12 +144,12 @@ CAUTIOUS = {
     *(f"after-cement.{name}" for name in (
         "adverse-sign", "chest-ct-called-for", "ct-called-for", "venous-leak", "embolism-grave", "heart-leak",
         "intradural-leak", "no-chest-sign", "no-infection-sign", "chest-late", "pain-returned", "puncture-site",
-        "recollapse-review", "restart-antithrombotic",
+        "recollapse-review", "restart-antithrombotic", "severe-pain-antithrombotic",
     )),
     *(f"measures.{name}" for name in (
         "bone-care-owed", "death", "died-by-28", "died-by-90", "died-by-180", "died-by-455", "fls-fragility",
-        "infection",
-        "new-fracture",
+        "embolism", "infection",
+        "new-fracture", "symptomatic-leak",
     )),
 }  # fmt: skip
 """What is asked for, or counted, because of a sign after cement or of a death that nobody has confirmed: each was
@@ -157,11 +157,14 @@ looked at, and the doubt leads to a look at the patient, or out of the good end 
 BARRED = {
     "pre-procedure.inr",
     "bone-treatment.calcium",
+    "bone-treatment.denosumab",
     "bone-treatment.oral-bisphosphonate",
+    "bone-treatment.risk-leak",
     "bone-treatment.romosozumab",
     "bone-treatment.teriparatide-abaloparatide",
+    "bone-treatment.zoledronic-acid",
 }
-"""Gates, and notes on drugs, that a suspicion shuts and never opens."""
+"""Gates, and notes on drugs and leaks, that a suspicion shuts and never opens."""
 
 
 @every_rule

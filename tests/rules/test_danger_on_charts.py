@@ -139,7 +139,7 @@ MORE: dict[str, Change] = {
        for c, v in LABS.items()},
     **{f"no number {c}": lambda r, c=c: r.lab(c, "see comment", "", 0.01) for c in LABS},
     **{f"suspected {c}": lambda r, c=c: r.condition(c, 1, verification="provisional")
-       for c in ("M46.46", "Z33.1", "D66", "G83.4")},
+       for c in ("M46.46", "Z33.1", "Z34.02", "O09.92", "D66", "G83.4")},
     "none": none,
     "none, signed": lambda r: none(r, signed=True),
     "CRP preliminary": lambda r: r.lab("1988-5", 2, "mg/L", 0.01, flag="N", status="preliminary"),

@@ -11,19 +11,21 @@ from typing import Any
 import pytest
 
 from adapters.demo.record import Record
+from adapters.fhir.to_facts import ChartReader
 from adapters.settings import Settings
 from pathway.canonical import parse_instant
 from pathway.decide import decide
 from pathway.episodes import person_episode_id
 from pathway.horizon import next_change
 from pathway.strata import Machine
-from tests.world import NOW, book, case_of, decision_on, machines, person
+from tests.world import NOW, book, case_of, decision_on, machines, person, read, terms
 
 NERVES, CHEST = "candidacy.neurology-emergency", "after-cement.chest-emergency"
 STUDY, INFECTION = "after-cement.examine-nerves", "after-cement.infection-work-up"
 SITE, SITE_UNDER = "after-cement.puncture-site", "after-cement.puncture-site-antithrombotic"
 HAEMATOMA, RESTART = "after-cement.haematoma-emergency", "after-cement.restart-antithrombotic"
-MINE = {NERVES, CHEST, STUDY, INFECTION, SITE, SITE_UNDER, HAEMATOMA, RESTART}
+COMPARE = "after-cement.severe-pain-antithrombotic"
+MINE = {NERVES, CHEST, STUDY, INFECTION, SITE, SITE_UNDER, HAEMATOMA, RESTART, COMPARE}
 SETS = (("after-cement",), ("pre-procedure",), ("candidacy",), ("nice-ta279", "after-cement"), ("acr", "pre-procedure"))
 
 
@@ -228,6 +230,20 @@ def test_the_search_ends_when_what_it_found_is_recorded_not_by_an_order_or_one_n
     assert INFECTION not in rings(record.finding("infection-screen", "absent", 0.2))
 
 
+def test_a_fever_that_grew_old_is_not_called_searched_by_the_screen_from_before_the_cement() -> None:
+    def found(record: Record) -> set[str]:
+        case = case_of(record)
+        standing = tuple(f"{sheet.episode}/{INFECTION}" for sheet in case.treated)
+        wishes = decide(replace(case, standing=standing), machines()).body["obligations"]
+        return {o["state"] for o in wishes if o["rule"] == INFECTION}
+
+    def feverish() -> Record:
+        return cemented(20).finding("infection-screen", "absent", 21).lab("8310-5", 38.6, "Cel", 7.5)
+
+    assert found(feverish()) == set()
+    assert found(feverish().finding("infection-screen", "absent", 1)) == {"closed"}
+
+
 @pytest.mark.parametrize(("drug", "rule", "hours"), [("", SITE, 72), ("apixaban 5 mg", SITE_UNDER, 4)])
 def test_a_haematoma_is_looked_at_sooner_under_an_antithrombotic(drug: str, rule: str, hours: int) -> None:
     record = cemented(2).finding("wound-check", "haematoma", 1)
@@ -253,6 +269,18 @@ def test_new_severe_pain_soon_after_cement_under_an_antithrombotic_is_a_haematom
     assert (HAEMATOMA in rings(record)) is loud
     if loud:
         assert "epidural haematoma until excluded" in open_tasks(record)[HAEMATOMA]["why"][0]
+
+
+@pytest.mark.parametrize(("drug", "loud"), [("apixaban", True), ("", False)])
+def test_severe_pain_under_an_antithrombotic_without_a_score_from_before_is_asked_about(drug: str, loud: bool) -> None:
+    record = cemented(1).pain(9, 0.1)
+    record = record.medicine(drug, 60) if drug else record
+    assert rings(record) == ({COMPARE} if loud else set())
+    if loud:
+        task = open_tasks(record)[COMPARE]
+        assert (task["priority"], task["owner"], due_in(task)) == ("urgent", "clinician", timedelta(hours=4))
+        assert rings(record.finding("new-back-pain", "absent", 0.5)) == {COMPARE}, "said before that score"
+        assert rings(record.finding("new-back-pain", "present", 0.05)) == {HAEMATOMA}
 
 
 # --- the antithrombotic that was held
@@ -288,6 +316,44 @@ def test_the_restart_ends_by_what_is_taken_or_a_later_plan_and_never_by_an_order
     assert [RESTART in rings(r) for r in (taken, later, on, due().finding("antithrombotic-restarted", "yes", 0.1))] == [
         False
     ] * 4
+
+
+@pytest.mark.parametrize("sign", ["leg-weakness", "chest-check", "saturation", "retention"])
+def test_a_sign_that_a_fast_clock_stamped_is_kept_at_the_door_and_rings_at_its_hour(sign: str) -> None:
+    def told(ahead: float) -> Record:
+        record = cemented(4)
+        if sign == "saturation":
+            return record.lab("59408-5", 85, "%", -ahead)
+        if sign == "retention":
+            return record.condition("R33.9", -ahead)
+        return record.finding(sign, "symptoms" if sign == "chest-check" else "present", -ahead)
+
+    def found(ahead: float, at: datetime) -> set[str]:
+        (delivery,) = read(told(ahead)).deliveries
+        chart = [resource for resource, _ in delivery.resources]
+        case = ChartReader(book().vocabulary, terms()).build(delivery.patient, chart, at)
+        return {NERVES, CHEST} & {
+            o["rule"] for o in decide(case, machines()).body["obligations"] if o["state"] == "open"
+        }
+
+    hour = NOW + timedelta(hours=5)
+    assert found(5 / 24, NOW) == set()
+    assert (turn := case_of(told(5 / 24)).turns_at) is not None
+    assert turn <= hour
+    assert len(found(5 / 24, hour)) == 1
+    assert found(25 / 24, NOW + timedelta(hours=25)) == set(), "a day ahead is no clock"
+
+
+def test_what_reassures_is_refused_if_it_comes_from_the_future() -> None:
+    for record in (cemented(4).finding("neurological-examination", "normal", -0.2), cemented(4).pain(1, -0.2)):
+        told = read(record).deliveries[0]
+        assert [r.type for r, _ in told.resources].count("Observation") == 0
+
+
+def test_a_restart_that_was_planned_anew_after_the_cement_opens_on_its_new_day() -> None:
+    record, day = held(restart=-1).cement("L1", 3).hold(0.1, restart=5), (NOW + timedelta(days=5)).replace(hour=9)
+    assert RESTART not in rings(record, day - timedelta(days=1))
+    assert RESTART in rings(record, day)
 
 
 def test_a_held_drug_asks_for_nothing_before_the_cement_or_a_year_after_it() -> None:

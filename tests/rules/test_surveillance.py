@@ -14,6 +14,7 @@ import pytest
 from adapters.demo.record import Record
 from adapters.http.pages.worklist.bands import band_of
 from pathway.decide import decide, obligations_of
+from pathway.decisions import FORM
 from pathway.obligations import Obligation, State
 from pathway.strata import Machine
 from tests.rules.book import BOOK
@@ -134,6 +135,17 @@ def test_height_lost_elsewhere_since_cement_asks_for_a_study_of_that_vertebra() 
     assert "after-cement.height-lost-elsewhere" not in wishes(cemented(60).height_loss("L3", 25, 5)), "may be old"
 
 
+def test_a_study_from_before_it_lost_height_says_nothing_of_it() -> None:
+    """The MRI before cement shows the whole spine: that L3 was cold then is no answer to what L3 lost since."""
+    record = cemented(60).oedema("L3", False, 61).height_loss("L3", 0, 70).height_loss("L3", 25, 5, "radiograph")
+    assert "after-cement.height-lost-elsewhere" in wishes(record)
+    seen = record.oedema("L3", False, 4)
+    assert "after-cement.height-lost-elsewhere" not in wishes(seen)
+    assert "after-cement.height-lost-elsewhere" in wishes(seen.height_loss("L3", 45, 1, "radiograph")), (
+        "and what it lost after that"
+    )
+
+
 # --- pain that came back, or never went
 
 BAD: dict[str, tuple[str, Callable[[], Record]]] = {
@@ -141,6 +153,30 @@ BAD: dict[str, tuple[str, Callable[[], Record]]] = {
     "new pain was told": ("pain-returned", lambda: cemented(60).finding("new-back-pain", "present", 2)),
     "it never went": ("pain-not-relieved", lambda: cemented(20).pain(8, 19).pain(7, 2)),
     "it grew": ("pain-not-relieved", lambda: cemented(5, before=6).pain(9, 2)),
+    "the contact of the fourth year hears of it": (
+        "pain-returned",
+        lambda: cemented(1461).finding("new-back-pain", "present", 2),
+    ),
+    "it never went, and there is a new one": (
+        "pain-returned",
+        lambda: cemented(40).pain(8, 20).finding("new-back-pain", "present", 2),
+    ),
+    "it never went, and is less at rest": (
+        "pain-not-relieved",
+        lambda: (
+            Record("p1", NOW)
+            .fracture("L1", 60)
+            .pain(8, 31)
+            .pain(5, 31, moving=False)
+            .cement("L1", 30)
+            .pain(8, 10)
+            .pain(2, 9, moving=False)
+        ),
+    ),
+    "it grew after a work-up": (
+        "pain-not-relieved",
+        lambda: cemented(120, before=7).pain(7, 106).oedema("L1", False, 104).lab("1988-5", 3, "mg/L", 104).pain(10, 2),
+    ),
 }
 GOOD: dict[str, Callable[[], Record]] = {
     "it went": lambda: cemented(60).pain(2, 40),
@@ -148,7 +184,7 @@ GOOD: dict[str, Callable[[], Record]] = {
     "nobody scored it": lambda: cemented(60),
     "nobody said where": lambda: cemented(60).pain(2, 40).pain(8, 2, site=False),
     "it was asked and denied": lambda: cemented(60).finding("new-back-pain", "absent", 2),
-    "it came back four years later": lambda: cemented(1461).pain(2, 1400).pain(8, 2),
+    "it came back six years later": lambda: cemented(2191).pain(2, 2100).pain(8, 2),
 }
 
 
@@ -178,6 +214,15 @@ def test_only_both_results_end_it(how: str) -> None:
 @pytest.mark.parametrize("how", GOOD)
 def test_good_or_unknown_pain_asks_for_no_work_up(how: str) -> None:
     assert not any(w.code == "pain-work-up" for w in wishes(GOOD[how]()).values())
+
+
+def test_pain_that_did_not_fall_is_overtaken_by_new_pain_and_not_asked_about_twice() -> None:
+    rule, record = "after-cement.pain-not-relieved", cemented(40).pain(8, 20)
+    assert rule in wishes(record)
+    told = obligations_of(body(record.finding("new-back-pain", "present", 2)))
+    (wish,) = (w for w in told if w.rule == rule)
+    assert (wish.state, wish.overtaken) == (State.CLOSED, "new pain was told since, and its work-up is the same")
+    assert rule in wishes(record.finding("new-back-pain", "absent", 1)), "the new one is gone, this is not"
 
 
 def test_a_cemented_vertebra_that_sank_again_is_for_a_surgeon() -> None:
@@ -223,6 +268,31 @@ def test_pain_alone_or_a_score_of_the_contact_before_leaves_the_line_open() -> N
     assert line(cemented(20).pain(3, 1).disability(9, 1))
     assert not line(cemented(20).pain(3, 1))
     assert not line(cemented(20).pain(3, 1).disability(9, 7))
+
+
+def test_pain_is_scored_though_nobody_scored_it_before() -> None:
+    record = Record("p1", NOW).fracture("L1", 50).cement("L1", 20).pain(3, 1).disability(9, 1)
+    items = {item.id: item for item in wishes(record)["after-cement.visit-two-to-four-weeks"].items}
+    line = items["after-cement.scores-visit"]
+    assert (line.done, line.message) == (True, "Pain scored on day 19 after cement, Roland-Morris 9 on day 19")
+    assert items["after-cement.pain-fell"].verdict == "unknown", "there is nothing to compare with"
+
+
+def test_one_person_has_one_contact_at_a_time_however_many_procedures() -> None:
+    record = Record("p1", NOW).fracture("T12", 700).cement("T12", 360).fracture("L1", 300).cement("L1", 200)
+    found = [w for w in obligations_of(body(record)) if w.code == "follow-up-contact"]
+    begun = [w for w in found if w.state is State.OPEN and (w.start_at is None or w.start_at <= NOW)]
+    assert [(w.rule, w.levels) for w in begun] == [("after-cement.contact-six-months", ("L1",))]
+    assert {w.overtaken for w in found if w.levels == ("T12",)} == {
+        "cement was given again since, and that procedure has contacts of its own"
+    }
+
+
+@pytest.mark.parametrize(("form", "place"), [(3, "unspecified"), (FORM, "an unnamed vertebra")])
+def test_a_vertebra_without_a_name_is_told_in_words_and_older_decisions_keep_theirs(form: int, place: str) -> None:
+    case = case_of(Record("p1", NOW).fracture("", 90).cement("", 2))
+    said = list(sentences(decide(case, machines(), acting="candidacy", form=form).body["obligations"]))
+    assert any(text.startswith(f"First days after cement at {place}: call") for text in said)
 
 
 def test_both_meanings_of_response_stand_side_by_side() -> None:

@@ -73,6 +73,14 @@ def test_of_several_vertebrae_one_is_enough_unless_all_have_to_be() -> None:
     assert standing(91, second, {DONE: "unknown"}) is Standing.UNKNOWN
 
 
+def test_where_all_have_to_be_one_of_which_nobody_knows_leaves_it_open() -> None:
+    every = Measure("all", "All", "M-00", Counts.PROCEDURE, (IN,), (), DONE, True, None, "nothing")
+    doubted: dict[str, str] = {IN: "unknown"}
+    assert standing(91, {}, doubted, measure=every) is standing(91, doubted, {}, measure=every) is Standing.UNKNOWN
+    assert standing(91, {DONE: "not-met"}, doubted, measure=every) is Standing.NOT_DONE
+    assert standing(91, {}, {IN: "not-met"}, measure=every) is standing(91, {}, doubted) is Standing.DONE
+
+
 def test_a_patient_counts_once_by_the_first_fracture_that_belongs_to_the_measure() -> None:
     woman, apart, done = "measures.omw-woman-of-age", "measures.omw-set-apart", "measures.omw-in-time"
     measure = Measure("omw", "OMW", "M-01", Counts.PATIENT, (woman,), (apart,), done, False, 180, "hips")
@@ -162,6 +170,7 @@ def test_a_whole_measure_is_taken() -> None:
         ({k: v for k, v in GOOD.items() if k != "unseen"}, "key 'unseen' is missing"),
         (GOOD | {"counts": "people"}, "counts 'people' is not known"),
         (GOOD | {"levels": "some"}, "levels 'some' is not known"),
+        (GOOD | {"harm": "yes"}, "harm 'yes' is not known"),
         (GOOD | {"numerator": "measures.nothing"}, "no criterion 'measures.nothing'"),
         (GOOD | {"counts": "fracture"}, f"what counts fractures cannot see '{DONE}'"),
         (GOOD | {"denominator": DONE}, "denominator is no list of rules"),
@@ -191,6 +200,11 @@ def test_measures_stand_in_a_set_of_measures_alone_which_asks_for_nothing_and_le
         measure_forms.check({"id": "x", "kind": "measure", "measures": "all"}, {}, ())
     with pytest.raises(RuleBookError, match="key 'why' is missing"):
         check(GOOD, left_out=[{"catalogue": "M-05", "title": "T"}])
+
+
+def test_of_complications_and_of_nothing_else_fewer_is_better() -> None:
+    found = measure_forms.measures_of(MEASURES.document["ruleset"])
+    assert [one.id for one in found if one.harm] == [one.id for one in found if one.catalogue == "M-06"]
 
 
 def test_every_row_of_the_catalogue_is_measured_or_says_why_not() -> None:

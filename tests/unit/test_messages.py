@@ -7,7 +7,7 @@ import pytest
 
 from pathway.errors import RuleBookError
 from pathway.facts import Fact, Interval, Reason, Value, unknown
-from pathway.messages import REASONS, check, render
+from pathway.messages import REASONS, check, place_of, render, too_old
 
 AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
@@ -29,6 +29,12 @@ def test_a_value_as_a_person_reads_it(value: Value, text: str) -> None:
 
 def test_the_level_is_always_there() -> None:
     assert said("{level} hurts") == "L1 hurts"
+
+
+def test_a_vertebra_without_a_name_is_named_in_words() -> None:
+    assert render("MRI of {level}", {}, place_of("unspecified")) == "MRI of an unnamed vertebra"
+    assert render("{level} was cemented", {}, place_of("unspecified")) == "An unnamed vertebra was cemented"
+    assert render("{level} was cemented", {}, place_of("T12")) == "T12 was cemented"
 
 
 def test_a_datum_that_is_not_known_is_not_recorded() -> None:
@@ -60,6 +66,21 @@ def test_what_the_rule_found_too_old_says_of_when() -> None:
     assert said("{d.reason}", Fact("d", 1, at=AT), stale=frozenset({"d"})) == "too old, of 2026-11-20"
     assert said("{d.reason}", Fact("d", 1, at=AT)) == "recorded"
     assert said("{d.reason}", Fact("d", 1, at=AT), stale=frozenset({"e"})) == "recorded"
+
+
+def test_what_is_told_of_a_datum_is_never_more_than_is_known() -> None:
+    assert said("{d.told}", Fact("d", False, at=AT)) == "no"
+    assert said("{d.told}", Fact("d", False, at=AT), stale=frozenset({"d"})) == "no, too old, of 2026-11-20"
+    assert said("{d.told}", unknown("d", Reason.UNCONFIRMED, candidate=False)) == "no, recorded, but not confirmed"
+    assert said("{d.told}", unknown("d")) == "not recorded"
+    assert said("{d.told}", unknown("d", Reason.CONFLICTING)) == "sources conflict"
+
+
+def test_what_a_comparison_still_holds_by_is_not_called_too_old() -> None:
+    old, fear = ("d", "stale", None), ("d", "", True)
+    assert too_old("{d.told}", [old]) == too_old("{d.reason}", [old, fear]) == frozenset({"d"})
+    assert too_old("{d.told}", [old, ("d", "", False)]) == frozenset({"d"})
+    assert too_old("{d.told}", [old, fear]) == frozenset()
 
 
 def test_a_detail_is_said_in_the_builder_s_words() -> None:

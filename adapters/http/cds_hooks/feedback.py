@@ -6,7 +6,7 @@ The client says neither who answered nor about whom; what it says is kept as dat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.bootstrap import House
@@ -18,6 +18,7 @@ from adapters.http.contract import held
 from adapters.http.guard import note
 from adapters.http.metrics import metrics
 from pathway.canonical import parse_instant
+from pathway.errors import BadInputError
 
 CLIENT: Final = "cds-client"
 """Who sent it: calls of this service carry no name of their own, for clients do not sign in yet (ADR 0013)."""
@@ -31,7 +32,8 @@ def take(house: House, service_id: str, data: bytes) -> None:
     body = strict_json.load(data, max_bytes=house.settings.max_body_bytes, where="body")
     held(_without_blanks(body))
     now = house.clock.now()
-    answers = [_answer(service_id, _bare(item), now) for item in body["feedback"]]
+    answers = [_answer(service_id, _bare(item), now, f"body.feedback.{n}") for n, item in enumerate(body["feedback"])]
+    answers.sort(key=lambda answer: answer.digest)  # two bodies with the same answers wait for each other, and no more
     with house.store.feedback(write=True) as kept:
         new = [answer for answer in answers if kept.append(answer)]
     for answer in new:
@@ -53,22 +55,31 @@ def _bare(item: Any) -> Any:
     why = said.get("overrideReason")
     if isinstance(why, Mapping):
         reason = why.get("reason")
-        said["overrideReason"] = filled({**why, "reason": filled(reason)} if isinstance(reason, Mapping) else why)
+        said["overrideReason"] = filled(
+            {**why, "reason": filled(reason) or None} if isinstance(reason, Mapping) else why
+        )
     return said
 
 
-def _answer(service_id: str, item: Mapping[str, Any], now: datetime) -> CardAnswer:
+def _answer(service_id: str, item: Mapping[str, Any], now: datetime, where: str) -> CardAnswer:
     why = item.get("overrideReason", {})
     reason = why.get("reason", {})
     return CardAnswer(
-        card=item["card"].lower(), service=service_id, at=_instant(item["outcomeTimestamp"]), received_at=now,
+        card=item["card"].lower(), service=service_id, at=_instant(item["outcomeTimestamp"], where), received_at=now,
         outcome=item["outcome"], actor=CLIENT, accepted=_ids(item.get("acceptedSuggestions", ())),
         reason=reason.get("code", ""), reason_system=reason.get("system", ""), comment=why.get("userComment", ""),
     )  # fmt: skip
 
 
-def _instant(text: str) -> datetime:
-    return parse_instant(text)
+def _instant(text: str, where: str) -> datetime:
+    """An instant of RFC 3339, which the contract held it to; BadInputError for one that no clock here can show."""
+    try:
+        return parse_instant(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # a leap second; a day before the first or after the last of the calendar
+        raise BadInputError(
+            "no instant that is known here", where=f"{where}.outcomeTimestamp", fix="Send when the clinician answered",
+            code="value",
+        ) from None  # fmt: skip
 
 
 def _ids(suggestions: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

@@ -85,8 +85,8 @@ def _episode_of_sign(row: Row, chart: Sequence[ChartResource], zone: ZoneInfo) -
 
 
 def _encounter_of(body: Mapping[str, Any]) -> str:
-    """`Encounter/id`, of a reference that may be absolute; empty where the resource names none."""
+    """`Encounter/id`, of a reference that may be absolute or name a version; empty where the resource names none."""
     given = body.get("encounter")
     reference = given.get("reference", "") if isinstance(given, Mapping) else ""
     _, named, id = str(reference).rpartition("Encounter/")
-    return f"Encounter/{id}" if named else ""
+    return f"Encounter/{id.partition('/')[0]}" if named else ""

@@ -104,7 +104,7 @@ def latest(ledger: Ledger, patient: str, most: int) -> tuple[tuple[DecisionRecor
     A hook's rests on what its caller sent along; it is taken only where there is no other.
     """
     found = ledger.decisions(patient, most)
-    own = next((record for record in found if not record.hook_instance), None)
+    own = ledger.decision_on_chart(patient)  # a chart that is opened often has many hooks' decisions before it
     return found, own or next(iter(found), None)
 
 

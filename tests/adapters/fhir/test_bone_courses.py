@@ -138,6 +138,49 @@ def test_the_course_of_denosumab() -> None:
     assert course(own.finding("denosumab-plan", "continue", 9)) == "running", "what somebody signed outweighs it"
 
 
+def injected(record: Record, days: float) -> Record:
+    kind = {"kind": "MedicationAdministration", "status": "completed", "system": ATC}
+    return record.medicine("", days, code="M05BX04", **kind)
+
+
+def test_a_list_that_still_names_denosumab_is_no_dose_of_it() -> None:
+    listed = drug_of(injected(person(), 300), 2)
+    assert of_person(listed, "denosumab-gap-days").value == 300
+    dated = drug_of(injected(person(), 300), 2, effectiveDateTime=40)
+    assert of_person(dated, "denosumab-gap-days").value == 40
+    planned = drug_of(injected(person(), 300), 2, effectiveDateTime=-30)
+    assert of_person(planned, "denosumab-gap-days").value == 300
+    alone = drug_of(person(), 2)
+    assert of_person(alone, "denosumab-gap-days").value == 2, "nothing else is known of a dose"
+
+
+def test_a_dose_of_an_unknown_day_is_none_of_today() -> None:
+    handed = {"kind": "MedicationDispense", "status": "completed", "system": ATC}
+    record = injected(person(), 300).medicine("", 2, code="M05BX04", **handed)
+    del record.resources[-1]["whenHandedOver"]
+    assert of_person(record, "denosumab-gap-days").value == 300
+    del record.resources[-2]
+    fact = of_person(record, "denosumab-gap-days")
+    assert (fact.value, fact.reason, "day" in fact.detail["why"]) == (None, Reason.UNCONFIRMED, True)
+
+
+def test_a_list_that_names_another_drug_follows_denosumab_only_where_it_says_that_it_was_begun_since() -> None:
+    def course(**period: float) -> Fact:
+        return of_person(
+            drug(injected(person(), 300), 2, "MedicationStatement", "active", **period), "denosumab-course"
+        )
+
+    assert (course().value, course().candidate) == (None, "followed")
+    assert course(start=900).candidate == "followed", "it was on the list before, and may be there by oversight"
+    assert course(start=250).value == "followed"
+
+
+def drug_of(record: Record, asserted: float, **days: float) -> Record:
+    record.medicine("", asserted, code="M05BX04", system=ATC, kind="MedicationStatement", status="active")
+    record.resources[-1] |= {name: record.at(day) for name, day in days.items()}
+    return record
+
+
 def test_a_result_counts_when_it_is_final_and_an_order_is_none() -> None:
     datum = "parathyroid-hormone"
     assert of_person(person().lab("2731-8", 50, "pg/mL", 3), datum).value is True

@@ -15,8 +15,11 @@ EGFR, CLEARANCE, CALCIUM, VITAMIN_D = "98979-8", "2164-2", "17861-6", "62292-8"
 SURFACE = "mL/min/{1.73_m2}"
 CAUTIONS = (
     "skeletal-malignancy", "recent-heart-attack-or-stroke", "paget-disease", "skeletal-radiotherapy",
-    "oesophageal-disease", "cannot-sit-upright", "dental-review", "fall-risk-high",
+    "oesophageal-disease", "cannot-sit-upright", "dental-review", "fall-risk-high", "atypical-femur-fracture",
+    "jaw-necrosis",
 )  # fmt: skip
+
+FOR_LIFE = ("skeletal-malignancy", "paget-disease", "skeletal-radiotherapy", "atypical-femur-fracture", "jaw-necrosis")
 
 
 def fact(record: Record, datum: str) -> Fact:
@@ -80,6 +83,15 @@ def test_a_rate_that_cannot_be_relied_on_is_unknown(change: dict[str, Any], reas
     assert fact(record, "egfr").reason is reason
 
 
+@pytest.mark.parametrize(("code", "unit"), [(EGFR, SURFACE), (CLEARANCE, "mL/min"), (CALCIUM, "mg/dL")])
+def test_a_result_without_any_date_is_listed_and_not_passed_over_in_silence(code: str, unit: str) -> None:
+    record = person().lab(code, 12, unit, 3)
+    del record.resources[-1]["effectiveDateTime"]
+    aside = {(item.where, item.why) for item in case_of(record).set_aside}
+    reference = f"Observation/{record.resources[-1]['id']}"
+    assert (reference, "a measurement without a date cannot be placed in time") in aside
+
+
 # --- calcium and vitamin D
 
 
@@ -88,6 +100,14 @@ def test_a_rate_that_cannot_be_relied_on_is_unknown(change: dict[str, Any], reas
 )
 def test_calcium_is_what_its_laboratory_says(flag: str, calcium: str) -> None:
     assert told(person().lab(CALCIUM, 9, "mg/dL", 3, flag=flag), "blood-calcium") == (calcium, None, None)
+
+
+@pytest.mark.parametrize(("value", "calcium"), [(2.09, "low"), (2.1, "normal"), (2.56, "high")])
+def test_calcium_in_moles_has_its_own_code_and_range(value: float, calcium: str) -> None:
+    record = person().lab("2000-8", value, "mmol/L", 3, low=2.1, high=2.55)
+    assert told(record, "blood-calcium") == (calcium, None, None)
+    record.resources[-1]["referenceRange"][0]["low"]["code"] = "mg/dL"
+    assert fact(record, "blood-calcium").value == ("high" if calcium == "high" else None), "a range in another unit"
 
 
 @pytest.mark.parametrize(("value", "calcium"), [(8.4, "low"), (8.5, "normal"), (10.2, "normal"), (10.3, "high")])
@@ -102,6 +122,28 @@ def test_calcium_with_half_a_range_is_not_called_normal() -> None:
     assert fact(person().lab(CALCIUM, 8, "mg/dL", 3, low=8.5), "blood-calcium").value == "low"
     assert fact(person().lab(CALCIUM, 9, "mg/dL", 3, flag="A"), "blood-calcium").reason is Reason.UNPARSEABLE
     assert fact(person().lab(CALCIUM, 9, "mg/dL", 3), "blood-calcium").reason is Reason.UNPARSEABLE
+
+
+def interpreted(value: float, *codes: str, **limits: Any) -> Record:
+    """A calcium with several codes of interpretation in one concept."""
+    record = person().lab(CALCIUM, value, "mg/dL", 3, flag="N", **limits)
+    (coding,) = record.resources[-1]["interpretation"][0]["coding"]
+    record.resources[-1]["interpretation"][0]["coding"] = [{**coding, "code": code} for code in codes]
+    return record
+
+
+def test_two_words_of_one_interpretation_are_both_heard() -> None:
+    assert told(interpreted(9, "N", "N"), "blood-calcium") == ("normal", None, None)
+    assert told(interpreted(9, "N", "L"), "blood-calcium") == ("low", None, None)
+    assert fact(interpreted(9, "L", "H"), "blood-calcium").reason is Reason.UNPARSEABLE
+    assert fact(interpreted(9, "N", "A"), "blood-calcium").reason is Reason.UNPARSEABLE
+
+
+def test_a_result_outside_its_own_range_is_not_normal_by_a_word() -> None:
+    assert told(interpreted(6.1, "N", low=8.5, high=10.5), "blood-calcium") == ("low", None, None)
+    assert told(interpreted(13, "N", low=8.5, high=10.5), "blood-calcium") == ("high", None, None)
+    assert told(interpreted(9, "L", low=8.5, high=10.5), "blood-calcium") == ("low", None, None)
+    assert fact(interpreted(6.1, "H", low=8.5, high=10.5), "blood-calcium").reason is Reason.UNPARSEABLE
 
 
 def test_a_later_calcium_counts_and_a_preliminary_one_takes_no_low_one_back() -> None:
@@ -133,7 +175,14 @@ def test_a_caution_is_what_was_asked_for_and_answered(code: str) -> None:
     assert fact(person(), code).reason is Reason.NOT_RECORDED
     assert told(person().finding(code, "present", 3), code) == (True, None, None)
     assert told(person().finding(code, "absent", 3), code) == (False, None, None)
-    assert told(person().finding(code, "present", 9).finding(code, "absent", 3), code) == (False, None, None)
+    both = told(person().finding(code, "present", 9).finding(code, "absent", 3), code)
+    assert both == ((None, Reason.CONFLICTING, True) if code in FOR_LIFE else (False, None, None))
+
+
+@pytest.mark.parametrize("code", FOR_LIFE)
+def test_what_nobody_confirmed_is_settled_by_a_later_no(code: str) -> None:
+    record = person().finding(code, "present", 9, status="preliminary").finding(code, "absent", 3)
+    assert told(record, code) == (False, None, None)
 
 
 @pytest.mark.parametrize("code", [code for code in CAUTIONS if code != "dental-review"])
@@ -153,7 +202,7 @@ def test_an_attestation_answers_all_cautions_at_once() -> None:
     [
         ("I21.4", "recent-heart-attack-or-stroke"), ("I63.9", "recent-heart-attack-or-stroke"),
         ("I61.9", "recent-heart-attack-or-stroke"), ("M88.9", "paget-disease"), ("K22.0", "oesophageal-disease"),
-        ("K20.90", "oesophageal-disease"),
+        ("K20.90", "oesophageal-disease"), ("M84.750A", "atypical-femur-fracture"), ("M87.180", "jaw-necrosis"),
     ],
 )  # fmt: skip
 def test_a_diagnosis_outweighs_an_answer_that_denies_it(code: str, datum: str) -> None:

@@ -150,6 +150,15 @@ def test_one_marker_that_is_normal_takes_nothing_back_of_another_that_is_raised(
     assert markers(unsaid).reason is Reason.UNPARSEABLE
 
 
+def test_a_marker_that_one_word_or_its_own_range_calls_raised_is_not_normal_by_another_word() -> None:
+    assert markers(crp(2, "N", high=8)).value == "raised"
+    assert markers(crp(2, "N", high=12)).value == "normal"
+    record = crp(2, "N")
+    (coding,) = record.resources[-1]["interpretation"][0]["coding"]
+    record.resources[-1]["interpretation"][0]["coding"] = [coding, {**coding, "code": "H"}]
+    assert markers(record).value == "raised"
+
+
 def test_a_finding_outweighs_the_markers_before_its_day() -> None:
     assert markers(person()).reason is Reason.NOT_RECORDED
     assert markers(person().finding("inflammation-markers", "raised", 2)).value == "raised"

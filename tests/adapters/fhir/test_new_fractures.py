@@ -237,6 +237,50 @@ def test_what_is_older_or_less_shows_nothing(what: str) -> None:
     assert sunk(NOT_SUNK[what]()).reason is Reason.NOT_RECORDED
 
 
+def sunk_by(*films: tuple[int, float, str]) -> Record:
+    record = one()
+    for loss, days, technique in films:
+        record.height_loss("L1", loss, days, technique)
+    return record
+
+
+SANK = ((10, 50, "radiograph"), (20, 40, "radiograph"))
+
+
+@pytest.mark.parametrize("look", [("surgeon-opinion", "yes", "reviewed"), ("recollapse", "absent", "none")])
+def test_what_sinks_on_after_somebody_looked_is_seen_anew(look: tuple[str, str, str]) -> None:
+    code, answer, word = look
+    looked = sunk_by(*SANK).finding(code, answer, 30, level="L1")
+    assert sunk(looked).value == word
+    assert sunk(looked.height_loss("L1", 24, 20, "radiograph")).value == word, "four points on"
+    assert sunk(looked.height_loss("L1", 40, 19, "ct")).value == word, "by another technique"
+    assert sunk(looked.height_loss("L1", 45, 18, "ct")).value == "seen", "two films since, of one technique"
+    again = sunk_by(*SANK).finding(code, answer, 30, level="L1").height_loss("L1", 25, 5, "radiograph")
+    assert sunk(again).value == "seen", "five points on"
+    assert sunk(again.finding("surgeon-opinion", "yes", 1, level="L1")).value == "reviewed"
+
+
+STUDIES: dict[str, tuple[Callable[[Record], object], bool]] = {
+    "an MRI since": (lambda r: r.oedema("L3", False, 2), True),
+    "a bone scan since": (lambda r: r.finding("tracer-uptake", "absent", 2, level="L3", technique="bone-scan"), True),
+    "the MRI that showed it": (lambda r: r.oedema("L3", False, 5), True),
+    "an MRI of before": (lambda r: r.oedema("L3", False, 6), False),
+    "an MRI of another vertebra": (lambda r: r.oedema("T4", False, 2), False),
+    "an MRI without its technique": (lambda r: r.finding("marrow-oedema", "absent", 2, level="L3"), False),
+    "an order": (lambda r: r.order("spine-mri", 2), False),
+}
+
+
+@pytest.mark.parametrize("what", STUDIES)
+def test_only_a_study_since_it_lost_height_shows_something_of_it(what: str) -> None:
+    add, counts = STUDIES[what]
+    record = two().height_loss("L3", 0, 40).height_loss("L3", 25, 5)
+    assert at(record, "studied-since-height-loss", "L3").reason is Reason.NOT_RECORDED
+    add(record)
+    assert (at(record, "studied-since-height-loss", "L3").value is True) is counts
+    assert at(record, "next-to-cement", "L3").value == "two-away"
+
+
 def test_a_later_film_that_shows_nothing_takes_it_back_and_an_unnamed_one_of_two_is_unconfirmed() -> None:
     for what in ("a finding", "five points more on films of one technique"):
         assert sunk(SUNK[what]().finding("recollapse", "absent", 1, level="L1")).value == "none"

@@ -210,3 +210,37 @@ def test_a_tumour_code_of_the_readmission_against_the_osteoporotic_one_conflicts
     stay(record.fracture("T12", AGAIN, "M84.58XA", stated=False), "e2")
     assert cause(record).reason is Reason.CONFLICTING
     assert len(fractures(case_of(record).episodes)) == 1
+
+
+PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
+CPT = "http://www.ama-assn.org/go/cpt"
+BILLED: list[tuple[str, list[tuple[str, float, str, str]], int]] = [
+    ("the hospital a day after the surgeon", [("L1", 6, "22514", CPT), ("", 5, "0QU03JZ", PCS)], 1),
+    ("the surgeon a day after the hospital", [("L1", 5, "22514", CPT), ("", 6, "0QU03JZ", PCS)], 1),
+    ("with a reposition", [("L1", 6, "22514", CPT), ("", 5, "0QU03JZ", PCS), ("", 5, "0QS03ZZ", PCS)], 1),
+    ("two vertebrae", [("L1", 6, "22514", CPT), ("L2", 6, "22515", CPT), ("", 5, "0QU03JZ", PCS)], 1),
+    ("of one system there were two", [("L1", 6, "22514", CPT), ("L2", 5, "22514", CPT)], 2),
+    ("another place", [("T12", 6, "22513", CPT), ("", 5, "0QU03JZ", PCS)], 2),
+    ("two days apart", [("L1", 7, "22514", CPT), ("", 5, "0QU03JZ", PCS)], 2),
+    ("two operations in both", [(v, d, c, s) for v, d in (("L1", 6), ("L3", 5))
+                                for c, s in (("22514", CPT), ("0QU03JZ", PCS))], 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("codes", "count"), [row[1:] for row in BILLED], ids=[row[0] for row in BILLED])
+def test_one_operation_that_two_code_systems_date_a_day_apart_is_one(
+    codes: list[tuple[str, float, str, str]], count: int
+) -> None:
+    record = person().fracture("L1", 30)
+    for level, days, code, system in codes:
+        record.cement(level, days, code, system)
+    with_hours = [e for e in case_of(record).episodes if e.kind is EpisodeKind.PROCEDURE]
+    for body in record.resources:
+        if body["resourceType"] == "Procedure":
+            body["performedDateTime"] = body["performedDateTime"][:10]
+    for rows in permutations(record.resources[2:]):
+        record.resources[2:] = rows
+        found = [e for e in case_of(record).episodes if e.kind is EpisodeKind.PROCEDURE]
+        assert len(found) == count
+    if count == 1:
+        assert len(with_hours) == 2, "an hour is no slip of a clerk"

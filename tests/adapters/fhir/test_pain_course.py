@@ -102,8 +102,13 @@ LOOSE: dict[str, Callable[[], Record]] = {
 
 @pytest.mark.parametrize("why", LOOSE)
 def test_without_a_score_before_and_after_with_its_place_nothing_is_known(why: str) -> None:
-    for datum in ("pain-course", "pain-fall", "pain-day"):
+    for datum in ("pain-course", "pain-fall"):
         assert of(LOOSE[why](), datum).reason is Reason.NOT_RECORDED
+
+
+@pytest.mark.parametrize("why", LOOSE)
+def test_a_score_with_its_place_has_its_day_whether_or_not_one_came_before(why: str) -> None:
+    assert of(LOOSE[why](), "pain-day").value == (35 if "before" in why else None)
 
 
 def test_scores_on_movement_and_at_rest_are_not_compared() -> None:
@@ -111,6 +116,36 @@ def test_scores_on_movement_and_at_rest_are_not_compared() -> None:
     assert (fact.reason, fact.candidate) == (Reason.UNCONFIRMED, "responded")
     both = cemented().pain(2, 5, moving=False).pain(7, 5)
     assert of(both, "pain-course").value == "unchanged", "of one day the one on movement"
+
+
+def told(later: int, *, before: int = 30, bad: int = 10, after: int = 9, rest: int | None = 5) -> Fact:
+    """From 8 on movement before cement to 8 some days ago, and a score at rest since."""
+    record = cemented(before)
+    record = record if rest is None else record.pain(rest, before + 1, moving=False)
+    return of(record.pain(8, bad).pain(later, after, moving=False), "pain-course")
+
+
+def test_less_pain_at_rest_answers_no_pain_on_movement() -> None:
+    assert (told(2).value, told(2).detail) == ("unchanged", {"before": "8", "after": "8"})
+    assert told(2, rest=None).value == "unchanged", "nor does a rest that is compared with nothing"
+    assert told(9).value == "worse", "but more pain at rest is heard"
+    assert told(2, before=16).value == "responded", "bad in the first days"
+    assert told(2, before=17).value == "unchanged", "bad on the seventh day"
+    assert told(2, before=110, bad=95, after=5).value == "unchanged", "ninety days ago"
+    assert told(2, before=110, bad=96, after=5).value == "responded", "ninety-one days ago"
+
+
+def test_a_later_score_on_movement_ends_what_was_bad_on_movement() -> None:
+    record = cemented(30).pain(5, 31, moving=False).pain(8, 10).pain(2, 9, moving=False).pain(3, 8)
+    assert of(record, "pain-course").value == "responded"
+
+
+def test_what_was_done_while_pain_was_less_was_not_done_about_this_pain() -> None:
+    record = cemented(60, before=7).pain(7, 50).oedema("L1", False, 49)
+    assert of(record, "imaged-for-pain").value is True
+    assert of(record.pain(8, 20), "imaged-for-pain").value is True, "by one point"
+    assert of(record.pain(9, 10), "imaged-for-pain").reason is Reason.NOT_RECORDED, "by two"
+    assert of(record.oedema("L1", False, 9), "imaged-for-pain").value is True
 
 
 def test_the_last_score_of_a_day_counts_in_whatever_order_they_come() -> None:

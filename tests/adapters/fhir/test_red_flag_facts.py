@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.demo.record import ICD, Record
+from adapters.demo.record import ATC, ICD, SNOMED, Record
 from pathway.facts import Fact, Reason
 from tests.world import NOW, case_of, person
 
@@ -72,7 +72,22 @@ def test_absent_is_an_answer_where_it_was_never_present(sign: str) -> None:
     assert (feared.reason, feared.candidate) == (Reason.UNCONFIRMED, True)
 
 
-@pytest.mark.parametrize("code", ["R33.9", "R32", "R15.9"])
+@pytest.mark.parametrize("code", ["M21.371", "M21.379"])
+def test_a_foot_drop_since_the_fracture_is_a_weak_leg(code: str) -> None:
+    assert fact(broken(30).condition(code, 3), "leg-weakness").value is True
+    assert fact(broken(30).condition(code, 3), "neurology").candidate == "deficit"
+    assert fact(broken(30).condition(code, 400), "leg-weakness").reason is Reason.NOT_RECORDED
+    assert fact(broken(30).condition(code, 3, status="resolved"), "leg-weakness").reason is Reason.NOT_RECORDED
+
+
+def test_bladder_and_cord_are_read_from_snomed_and_from_rarer_codes_too() -> None:
+    for code in ("267064002", "165232002"):
+        assert fact(broken(30).condition(code, 3, SNOMED), "bladder-or-bowel-trouble").value is True
+    for code in ("G95.19", "S34.3XXA"):
+        assert fact(broken(30).condition(code, 3), "neurology").value == "cord-or-cauda"
+
+
+@pytest.mark.parametrize("code", ["R33.9", "R32", "R15.9", "N31.9", "N39.490", "K59.2"])
 def test_trouble_with_bladder_or_bowel_is_read_from_diagnoses_that_began_since_the_fracture(code: str) -> None:
     datum = "bladder-or-bowel-trouble"
     assert fact(broken(30).condition(code, 3), datum).value is True
@@ -122,6 +137,13 @@ def test_of_residual_volumes_the_greatest_counts_until_a_normal_examination() ->
     record = broken().residual_urine(320, 2).residual_urine(40, 1)
     assert fact(record, "residual-urine").value == 320
     assert fact(record.finding("neurological-examination", "normal", 0.5), "residual-urine").reason is not None
+    scanned, undated = broken().residual_urine(999, 2), broken().residual_urine(320, 2)
+    scanned.resources[-1]["valueQuantity"]["comparator"] = ">"
+    assert fact(scanned, "residual-urine").value == 999
+    scanned.resources[-1]["valueQuantity"]["comparator"] = "<"
+    assert fact(scanned, "residual-urine").reason is Reason.NOT_RECORDED
+    del undated.resources[-1]["effectiveDateTime"]
+    assert fact(undated, "residual-urine").candidate == 320
     unsigned = fact(broken().residual_urine(320, 2, status="preliminary"), "residual-urine")
     assert (unsigned.reason, unsigned.candidate) == (Reason.UNCONFIRMED, 320)
 
@@ -159,6 +181,10 @@ def test_cement_in_the_canal_is_known_for_ever_with_its_vertebra() -> None:
     assert fact(cemented(2000), "cement-in-canal").detail == {"places": "not stated", "cemented": "L1"}
     none = fact(cemented(2000).leak_statement("L1", 2000), "cement-in-canal")
     assert (none.value, none.detail["places"]) == (False, "none on record")
+    undated = cemented(2000)
+    del undated.resources[-1]["performedDateTime"]
+    open_ = fact(undated, "cement-in-canal")
+    assert (open_.value, open_.detail) == (None, {"places": "not stated", "cemented": "L1 (no date)"})
     leaked = cemented(2000).leak_statement("L1", 2000, leaks=["canal"]).cement("L3", 10).leak_statement("L3", 10)
     found = fact(leaked, "cement-in-canal")
     assert (found.value, found.detail) == (True, {"places": "L1", "cemented": "L1, L3"})
@@ -167,13 +193,33 @@ def test_cement_in_the_canal_is_known_for_ever_with_its_vertebra() -> None:
 # --- the chest
 
 
-@pytest.mark.parametrize("code", ["R06.00", "R06.02", "R07.9", "R09.02", "R55"])
+def test_early_relief_excludes_nothing_and_what_nobody_dates_or_came_late_is_over() -> None:
+    datum = "chest-symptom-after-cement"
+    fainted = cemented(4).condition("R55", 1, status="resolved")
+    assert treated(fainted, datum).value is True
+    assert treated(fainted.finding("chest-check", "normal", 0.5), datum).value is False
+    same_day = cemented(4).condition("R55", 3.9, status="resolved")
+    same_day.resources[-1]["onsetDateTime"] = same_day.at(3.9)[:10]
+    assert treated(same_day, datum).value is True
+    undated = cemented(4).condition("R55", 1, status="resolved")
+    del undated.resources[-1]["onsetDateTime"]
+    assert treated(undated, datum).reason is Reason.NOT_RECORDED
+    assert treated(cemented(60).condition("R55", 1, status="resolved"), datum).reason is Reason.NOT_RECORDED
+    assert treated(cemented(4).condition("R55", 9, status="resolved"), datum).reason is Reason.NOT_RECORDED
+    assert treated(cemented(4).condition("R55", 1, verification="refuted"), datum).reason is Reason.NOT_RECORDED
+
+
+@pytest.mark.parametrize("code", ["267036007", "29857009", "271594007", "389087006", "59282003"])
+def test_chest_symptoms_are_read_from_snomed_too(code: str) -> None:
+    assert treated(cemented(4).condition(code, 1, SNOMED), "chest-symptom-after-cement").value is True
+
+
+@pytest.mark.parametrize("code", ["R06.00", "R06.01", "R06.02", "R07.2", "R07.9", "R09.02", "R55", "J96.00", "I26.92"])
 def test_a_chest_symptom_is_read_from_a_diagnosis_since_the_cement(code: str) -> None:
     datum = "chest-symptom-after-cement"
     found = treated(cemented(4).condition(code, 1), datum)
     assert (found.value, treated(cemented(4).condition(code, 1), "chest-check-day").value) == (True, 3)
     assert treated(cemented(4).condition(code, 9), datum).reason is Reason.NOT_RECORDED
-    assert treated(cemented(4).condition(code, 1, status="resolved"), datum).reason is Reason.NOT_RECORDED
     feared = treated(cemented(4).condition(code, 1, verification="provisional"), datum)
     assert (feared.reason, feared.candidate) == (Reason.UNCONFIRMED, True)
 
@@ -208,7 +254,12 @@ def test_of_saturations_the_lowest_and_of_pulses_the_fastest_counts_each_with_it
     ("code", "value", "unit", "datum", "known", "feared"),
     [
         ("59408-5", 92.9, "%", "saturation-after-cement", 92, None),
-        ("59408-5", 0.91, "1", "saturation-after-cement", None, None),
+        ("59408-5", 0.919, "1", "saturation-after-cement", 91, None),
+        ("2710-2", 91, "%", "saturation-after-cement", 91, None),
+        ("59408-5", 0.97, "%", "saturation-after-cement", None, 97),
+        ("59408-5", 0.88, "percent", "saturation-after-cement", None, 88),
+        ("59408-5", 88, "1", "saturation-after-cement", None, 88),
+        ("59408-5", 0.88, "{fraction}", "saturation-after-cement", None, 88),
         ("59408-5", 85, "percent", "saturation-after-cement", None, 85),
         ("59408-5", "< 90 %", "", "saturation-after-cement", None, 90),
         ("59408-5", 12, "%", "saturation-after-cement", None, 30),
@@ -253,6 +304,11 @@ def test_night_pain_and_discharge_stand_until_somebody_has_looked_for_infection(
         assert (found.value if status == "final" else found.candidate) == value
     record.finding("infection-screen", "absent", 1)
     assert (fact(record, "night-pain").value, treated(record, "wound-after-cement").value) == (False, "clean")
+
+
+def test_a_second_procedure_answers_no_sign_of_infection_after_the_first() -> None:
+    record = cemented(20).finding("night-pain", "present", 3).lab("8310-5", 38.4, "Cel", 3).cement("L3", 2)
+    assert (fact(record, "night-pain").value, fact(record, "highest-temperature").value) == (True, Decimal("38.4"))
 
 
 def test_of_a_haematoma_and_a_clean_puncture_site_the_later_counts_and_each_procedure_has_its_own() -> None:
@@ -309,3 +365,21 @@ def test_a_list_of_medicines_from_before_the_day_and_another_kind_show_nothing()
     listed = held(restart=2).medicine("apixaban 5 mg", 1, code="1364430", kind="MedicationStatement")
     other = held().medicine("aspirin 100 mg", 0.1, code="1191", kind="MedicationStatement")
     assert (fact(listed, AGAIN).value, fact(other, AGAIN).value) == (None, None)
+
+
+@pytest.mark.parametrize("drug", ["enoxaparin 40 mg", "heparin lock flush", "Clexane 0.4 ml", "fondaparinux 2.5 mg"])
+@pytest.mark.parametrize("kind", ["MedicationAdministration", "MedicationStatement"])
+def test_an_injected_drug_in_the_place_of_the_one_that_is_held_is_no_restart(drug: str, kind: str) -> None:
+    status = "completed" if kind == "MedicationAdministration" else "active"
+    assert fact(held().medicine(drug, 0.1, kind=kind, status=status), AGAIN).value is None
+    switched = held().medicine(drug, 6, kind=kind, status=status).medicine(drug, 0.1, kind=kind, status=status)
+    assert fact(switched, AGAIN).value is None
+    own = broken().medicine(drug, 60).hold(7, restart=0).cement("L1", 3)
+    assert fact(own.medicine(drug, 0.1, kind=kind, status=status), AGAIN).value is True
+
+
+def test_an_injected_drug_is_known_by_its_group_too() -> None:
+    group = held().medicine("", 0.1, code="B01AB05", system=ATC, kind="MedicationStatement")
+    assert fact(group, AGAIN).value is None
+    direct = held().medicine("", 0.1, code="B01AF02", system=ATC, kind="MedicationStatement")
+    assert fact(direct, AGAIN).value is True

@@ -135,6 +135,16 @@ def test_without_an_encounter_in_the_call_the_sign_s_own_encounter_tells_the_epi
     assert new["uuid"] != first["uuid"]
 
 
+def test_an_encounter_is_the_same_in_whichever_version_it_is_named(desk: Desk) -> None:
+    found = []
+    for reference in ("Encounter/7", "https://ehr.example/fhir/Encounter/7/_history/2"):
+        record = breathless(4 * YEARS, ago=9)
+        record.resources[-1]["encounter"] = {"reference": reference}
+        (card,) = desk.open(record)
+        found.append(card["uuid"])
+    assert found[0] == found[1]
+
+
 def test_without_any_encounter_the_day_of_the_sign_tells_the_episode(desk: Desk) -> None:
     (first,) = desk.open(breathless(4 * YEARS, ago=5))
     (same,) = desk.open(breathless(4 * YEARS, ago=5.1))

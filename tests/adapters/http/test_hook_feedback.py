@@ -122,6 +122,11 @@ ROWS: dict[str, Row] = {
             OVERRIDDEN | {"acceptedSuggestions": [], "overrideReason": {"reason": None, "userComment": ""}}
         ), 200, _one(reason="", comment="", accepted=()),
     ),
+    "a reason of which every member is empty counts as absent": (
+        lambda w: w.say(
+            OVERRIDDEN | {"overrideReason": {"reason": {"code": None, "system": ""}, "userComment": "seen"}}
+        ), 200, _one(reason="", comment="seen"),
+    ),
     "unknown members and extensions pass": (
         lambda w: w.say(OVERRIDDEN | {"extension": {"com.example": 1}, "x": [1]}), 200, _one(outcome="overridden")
     ),
@@ -136,6 +141,18 @@ ROWS: dict[str, Row] = {
     "without an instant": (lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp=...)), 400, _nothing),
     "an instant without a zone": (
         lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp="2026-11-22T11:58:00")), 400, _nothing,
+    ),
+    "an instant of a leap second": (
+        lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp="2026-12-31T23:59:60Z")), 400, _nothing,
+    ),
+    "an instant before the first day": (
+        lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp="0001-01-01T00:00:00+23:00")), 400, _nothing,
+    ),
+    "an instant after the last day": (
+        lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp="9999-12-31T23:59:59-23:00")), 400, _nothing,
+    ),
+    "an instant in small letters, and of nine digits": (
+        lambda w: w.say(but(OVERRIDDEN, outcomeTimestamp="2026-11-22t11:58:00.123456789z")), 200, _one(reason=""),
     ),
     "one wrong answer: nothing of the body is kept": (
         lambda w: w.say(OVERRIDDEN, but(OVERRIDDEN, card=...)), 400, _nothing,

@@ -58,7 +58,10 @@ def test_a_patients_page_has_one_part_about_the_bone_with_what_speaks_against_an
     told = part(desk.read("/patients/p1"))
     assert told.startswith("Treating the bone To weigh; the choice is the physician's.")
     assert "draft: not approved for clinical use" in told
-    assert "Denosumab: something speaks against it (osteoporotic fracture: yes; eGFR: 22; calcium: normal)" in told
+    assert (
+        "Denosumab: something speaks against it (osteoporotic fracture: yes; eGFR: 22; calcium: normal; atypical "
+        "fracture of the femur: not recorded; necrosis of the jaw: not recorded; pregnant: no)"
+    ) in told
     assert re.search(r"Held back, for not all is known \(\d+\) .*Zoledronic acid: held back until all is known", told)
     assert "What makes another fracture likelier: T12 Another fracture is likelier after several" in told
     assert "after a leak of cement (any leak, odds ratio 2.05): at T12, into the disc: yes" in told

@@ -11,6 +11,7 @@ import pytest
 from adapters.bootstrap import House
 from adapters.demo.record import Record
 from adapters.http.contract import contract
+from adapters.http.pages.calls import model, views
 from adapters.http.pages.calls.questions import EMERGENCY, script
 from pathway.tasks import Task
 from tests.adapters.http.conftest import NOW, StandingClock
@@ -178,6 +179,84 @@ def test_an_answer_counts_whatever_became_of_its_task(house: House, desk: Desk) 
     assert contact(house).status == "completed"
     page_after(desk, send(desk, task, {"saddle-numbness": "present"}))
     assert tasks(house, code="neurology-emergency")
+
+
+def test_every_answer_that_warns_says_whether_anybody_else_was_told(house: House, desk: Desk) -> None:
+    """At a late contact the rules make no emergency of the chest and no task of a fever: the caller has to tell."""
+    record = Record("p-2", NOW).fracture("L1", 1540).cement("L1", 1500).well(1499)
+    earlier = StandingClock(NOW - timedelta(hours=1))
+    ingest(replace(house, clock=earlier, service=replace(house.service, clock=earlier)), record)
+    with house.store.read() as ledger:
+        (late,) = (one for one in ledger.tasks("local|p-2") if one.rule == "after-cement.contact-four-years")
+    answers = {"leg-weakness": "present", "chest-check": "symptoms", "body-temperature": "39"}
+    page = page_after(desk, send(desk, late, answers))
+    assert "Emergency task" in page.text  # of the legs, which says nothing of the chest
+    assert page.text.count("No emergency task stands behind this.") == 1
+    assert page.text.count("No task came of this answer.") == 1
+    early = page_after(desk, send(desk, contact(house), answers))
+    assert "No emergency task stands" not in early.text
+    assert "No task came of this answer" not in early.text
+
+
+def test_an_emergency_that_was_answered_since_was_told_of(house: House, desk: Desk) -> None:
+    page_after(desk, send(desk, contact(house), {"leg-weakness": "present"}, call := str(uuid.uuid4())))
+    (alarm,) = tasks(house, code="neurology-emergency")
+    answer = Desk(house, "clinician").act(alarm.id, "complete", alarm.version, outcome="done", text="MRI, operated on")
+    assert answer.status_code == 303
+    page = desk.read(f"/tasks/{contact(house).id}/calls/{call}")
+    assert "No emergency task stands behind this" not in page.text
+    assert "completed since" in page.text
+
+
+def test_a_yes_that_comes_by_the_back_button_is_told_to_be_kept_nowhere(house: House, desk: Desk) -> None:
+    call, task = str(uuid.uuid4()), contact(house)
+    page_after(desk, send(desk, task, NO, call))
+    again = send(desk, task, NO | {"saddle-numbness": "present"}, call)
+    text = Reader(again.get_data(as_text=True)).text
+    assert again.status_code == 409
+    assert "What you sent, and is not kept" in text
+    assert "Nobody has heard of this." in text
+    assert text.count("Stay on the line. Emergency: this can be pressure on the nerves") >= 3  # above, and in the form
+    page_after(desk, send(desk, task, {}, call, act="withdraw"))
+    gone = send(desk, task, NO, call)
+    assert gone.status_code == 409
+    assert "This call was taken back" in gone.get_data(as_text=True)
+
+
+def test_after_a_merge_the_page_shows_a_call_as_it_stands_now(house: House, desk: Desk) -> None:
+    """The other record's key sorts first, and holds the correction; the call was kept under the one that sorts last."""
+    call, task = str(uuid.uuid4()), contact(house)
+    page = page_after(desk, send(desk, task, {"night-pain": "present"}, call))
+    (seen,) = {tag["value"] for tag in page.all("input") if tag.get("name") == "seen"}
+    other = Record("a-1", NOW, name="Anna Example")
+    other.resources[0]["link"] = [{"other": {"reference": "Patient/p-1"}, "type": "replaces"}]
+    ingest(house, other)
+    page = page_after(desk, send(desk, task, {"night-pain": "absent"}, call, seen=str(seen)))
+    assert "At once" not in page.text
+    page = page_after(desk, send(desk, task, {}, call, act="withdraw"))
+    assert "Taken back by Coordinator Test" in page.text
+    assert desk.read(f"/tasks/{task.id}").text.count("Call of") == 1
+
+
+def test_a_call_is_taken_back_whole_though_the_script_asks_less_now(
+    house: House, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, task = str(uuid.uuid4()), contact(house)
+    page_after(desk, send(desk, task, {"leg-weakness": "present", "night-pain": "absent"}, call))
+    fewer = replace(script(), questions=tuple(one for one in script().questions if one.finding != "leg-weakness"))
+    for module in (views, model):
+        monkeypatch.setattr(module, "script", lambda: fewer)
+    (seen,) = {
+        tag["value"] for tag in desk.read(f"/tasks/{task.id}/calls/{call}").all("input") if tag["name"] == "seen"
+    }
+    page_after(desk, send(desk, task, {"night-pain": "present"}, call, seen=str(seen)))
+    assert said(house, "leg-weakness") == [("final", "present")]  # a correction of what is asked says nothing of it
+    page_after(desk, send(desk, task, {}, call, act="withdraw"))
+    assert said(house, "leg-weakness") == [("entered-in-error", "present")]
+
+
+def test_the_id_of_a_call_is_one_whatever_its_case(house: House, desk: Desk) -> None:
+    page_after(desk, send(desk, contact(house), NO, str(uuid.uuid4()).upper()))
 
 
 def test_who_may_not_act_keeps_no_call(house: House, desk: Desk) -> None:

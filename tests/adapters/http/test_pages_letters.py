@@ -15,7 +15,10 @@ from adapters.demo.record import Record
 from adapters.http.app import create_app
 from adapters.http.pages.letters.content import TOLD, content_of
 from pathway.canonical import canonical, parse
+from pathway.keeping import FHIR
 from pathway.letters import Letter
+from pathway.people import NotYoursError, Person, Role
+from tests.adapters.http.builders import call, prefetch
 from tests.adapters.http.conftest import NOW, MakeHouse
 from tests.adapters.http.desks import Desk, Reader
 from tests.adapters.http.people import form_token
@@ -223,3 +226,112 @@ def test_two_records_that_are_one_person_keep_their_letters(ward: House) -> None
     with ward.store.read() as ledger:
         assert [one.id for one in ledger.letters("local|p-2")] == [id]
     assert served(desk, f"DocumentReference/{id}")["subject"] == {"reference": "Patient/p-2"}
+
+
+def test_a_corrected_draft_takes_the_place_of_the_letter_before_it_too(ward: House) -> None:
+    """Signed, then a draft in its place, then a better one in the draft's: the first one is superseded."""
+    desk, clinician = Desk(ward, "coordinator"), Desk(ward, "clinician")
+    act(clinician, first := made(desk), "sign")
+    draft = made(desk, replaces=first)
+    last = made(desk, replaces=draft)
+    act(clinician, last, "sign")
+    assert (letter(ward, first).standing, letter(ward, first).replaced_by) == ("replaced", last)
+    assert served(desk, f"DocumentReference/{first}")["status"] == "superseded"
+    (target,) = (one["target"] for one in served(desk, f"DocumentReference/{last}")["relatesTo"])
+    assert target["reference"] == f"DocumentReference/{first}"  # whoever has the first never saw the draft
+    assert f"It takes the place of letter {first}." in Reader(document(desk, last).decode()).text
+    act(clinician, last, "withdraw", text="wrong recipient")
+    assert letter(ward, first).standing == "signed"
+
+
+def test_a_letter_that_is_replaced_is_another_version(ward: House) -> None:
+    desk, clinician = Desk(ward, "coordinator"), Desk(ward, "clinician")
+    act(clinician, first := made(desk), "sign")
+    before = served(desk, f"DocumentReference/{first}")["meta"]["versionId"]
+    act(clinician, made(desk, replaces=first), "sign")
+    assert served(desk, f"DocumentReference/{first}")["meta"]["versionId"] != before
+
+
+def test_two_people_who_make_a_letter_at_the_same_time_make_one(ward: House) -> None:
+    desk = Desk(ward, "coordinator")
+    first = made(desk)
+    refused = make(desk, remark="Her <daughter> drives.")  # from a page that was loaded before
+    assert refused.status_code == 409
+    assert "Her &lt;daughter&gt; drives.</textarea>" in refused.get_data(as_text=True)  # nothing is typed twice
+    second = made(desk, replaces=first)
+    assert make(desk, replaces=first).status_code == 409
+    assert [letter(ward, id).standing for id in (first, second)] == ["replaced", "preliminary"]
+
+
+def test_other_words_in_a_form_that_made_its_letter_are_not_lost_in_silence(ward: House) -> None:
+    desk, id = Desk(ward, "coordinator"), str(uuid.uuid4())
+    assert make(desk, id, remark="Soon.").status_code == 303
+    for other in ({"remark": "Soon, she fell again."}, {"remark": "Soon.", "recipient": "bone-clinic"}, {}):
+        again = make(desk, id, **other)
+        assert again.status_code == 409, other
+        assert "made a letter already, with other words" in again.get_data(as_text=True)
+    assert make(desk, id.upper(), remark="Soon.").location == f"/letters/{id}"
+
+
+def test_a_chart_that_is_opened_often_still_gives_a_letter_that_is_up_to_date(ward: House) -> None:
+    record = treated()
+    for _ in range(30):
+        body = call(record.id, prefetch=prefetch(record), hookInstance=str(uuid.uuid4()))
+        assert create_app(ward).test_client().post("/cds-services/candidacy", json=body).status_code == 200
+    desk = Desk(ward, "coordinator")
+    id = made(desk)
+    with ward.store.read() as ledger:
+        assert ledger.decision(letter(ward, id).made.decision).hook_instance == ""
+    assert "The record has moved on since" not in desk.read(f"/letters/{id}").text
+
+
+def test_nobody_signs_over_a_record_that_came_while_the_letter_lay_open(ward: House) -> None:
+    clinician = Desk(ward, "clinician")
+    id = made(Desk(ward, "coordinator"))
+
+    def seen() -> str:
+        (found,) = (tag["value"] for tag in clinician.read(f"/letters/{id}").all("input") if tag.get("name") == "seen")
+        return str(found)
+
+    before = seen()
+    ingest(ward, treated().finding("fracture-cause", "tumour", 0.1, level="L1"))
+    assert act(clinician, id, "sign", seen=before).status_code == 409
+    assert letter(ward, id).standing == "preliminary"
+    assert "The record has moved on since" in clinician.read(f"/letters/{id}").text
+    assert act(clinician, id, "sign", seen=seen()).status_code == 303
+
+
+def test_a_letter_says_that_its_patient_died(ward: House) -> None:
+    record = treated("p-3")
+    record.resources[0]["deceasedDateTime"] = "2026-11-20"
+    ingest(ward, record)
+    desk = Desk(ward, "coordinator")
+    answer = make(desk, patient="p-3")
+    assert "Died 2026-11-20" in Reader(document(desk, answer.location.rpartition("/")[2]).decode()).text
+
+
+def test_what_others_have_of_a_letter_is_told_to_be_written_again(ward: House) -> None:
+    """A letter in its place, and a merge of its patient: both change what the server holds of it."""
+    service = replace(ward.service, channels=frozenset({FHIR}))
+    own = replace(ward, service=service)
+    desk, clinician = Desk(own, "coordinator"), Desk(own, "clinician")
+
+    def waiting() -> dict[str, int]:
+        with own.store.outbox(write=False) as outbox:
+            rows = outbox.rows("pending", limit=1000)
+        return {row.key.partition("/")[2]: row.wanted for row in rows if row.key.startswith("DocumentReference/")}
+
+    act(clinician, first := made(desk), "sign")
+    draft = made(desk, replaces=first)
+    act(clinician, last := made(desk, replaces=draft), "sign")
+    assert waiting() == {first: 2, last: 1}
+    other = treated("p-2")
+    other.resources[0]["link"] = [{"other": {"reference": "Patient/p-1"}, "type": "replaces"}]
+    ingest(own, other)
+    assert waiting() == {first: 3, last: 2}
+
+
+def test_who_may_only_look_takes_no_letter_back(ward: House) -> None:
+    id = made(Desk(ward, "coordinator"))
+    with pytest.raises(NotYoursError):
+        ward.service.correspondence.withdraw(id, b"x", Person("a", Role.AUDITOR, "A."), "why")

@@ -45,11 +45,12 @@ def waiting(house: House, state: str) -> list[str]:
 def test_what_could_not_be_sent_is_a_banner_on_every_page_and_a_list_with_reasons(house: House) -> None:
     desk = Desk(house, "coordinator")
     assert "could not be sent" not in desk.read("/worklist").text
-    parked(house, "Task/a", "CarePlan/b")
-    assert "2 could not be sent." in desk.read("/worklist").text
-    assert "2 could not be sent." in desk.read("/records").text
+    parked(house, "Task/a", "CarePlan/b", "DocumentReference/c")
+    assert "3 could not be sent." in desk.read("/worklist").text
+    assert "3 could not be sent." in desk.read("/records").text
     page = desk.read("/outbox").text
     assert "Task to the FHIR server Task/a" in page
+    assert "Referral letter to the FHIR server DocumentReference/c" in page
     assert "The server answered 422" in page or "the server answered 422" in page
     assert FIX in page
 

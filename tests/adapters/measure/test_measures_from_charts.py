@@ -117,6 +117,61 @@ def test_as_of_an_earlier_day_the_record_of_then_counts() -> None:
     assert stands(record, OMW, as_of=NOW - timedelta(days=FRACTURED - 101)) == "numerator"
 
 
+@pytest.mark.parametrize("day", ["2026", "2026-01", "2026-07"])
+def test_a_test_without_a_day_neither_sets_apart_nor_is_in_time(day: str) -> None:
+    record = density(woman(), -30)
+    record.resources[-1]["effectiveDateTime"] = day
+    assert stands(record, OMW) == stands(record, "fls-density-84") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("kind", "date"), [("MedicationDispense", "whenHandedOver"), ("MedicationStatement", "dateAsserted")]
+)
+def test_a_drug_without_a_date_is_no_miss_by_the_day_it_was_sent(kind: str, date: str) -> None:
+    record = drug(woman(), 40, kind, {"MedicationDispense": "completed"}.get(kind, "active"))
+    del record.resources[-1][date]
+    assert stands(record, OMW) == "unknown"
+    record = handed(cemented(), 190)
+    del record.resources[-1]["whenHandedOver"]
+    record.resources[-1]["whenPrepared"] = "2026"
+    assert stands(record, "bone-care-90") == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "begun", "ended", "stands_"),
+    [
+        (40, -1000, None, "excluded"),
+        (300, -1000, None, "excluded"),
+        (300, -1000, -500, "unknown"),
+        (299, 10, None, "numerator"),
+        (299, 181, None, "not"),
+        (40, None, -1, "excluded"),
+        (40, None, 90, "numerator"),
+    ],
+)
+def test_a_drug_that_is_taken_counts_from_when_it_was_begun(
+    said: int, begun: int | None, ended: int | None, stands_: str
+) -> None:
+    record = drug(woman(), said, "MedicationStatement")
+    times = {"start": begun, "end": ended}
+    record.resources[-1]["effectivePeriod"] = {
+        name: record.at(FRACTURED - day) for name, day in times.items() if day is not None
+    }
+    assert stands(record, OMW) == stands_
+
+
+def test_a_record_of_another_century_stops_nobody() -> None:
+    record = density(woman(), 40).cement("L1", 100).contact(80)
+    record.lab(DXA, -2.7, "{T-score}", 1)
+    record.resources[-1]["effectiveDateTime"] = "1850-01-01"
+    assert stands(record, OMW) == "numerator"
+    for one in record.resources:
+        if one["resourceType"] == "Procedure":
+            one["performedDateTime"] = "1850-01-01"
+    assert stands(record, OMW) == "numerator"
+    assert case_of(record).treated, "and a decision is made"
+
+
 # --- M-04
 
 
@@ -223,6 +278,15 @@ def test_a_leak_is_counted_by_its_destination_and_silence_is_unknown() -> None:
     assert stands(cemented().leak_statement("L1", 199.9, leaks=["lungs"]), "embolism") == "numerator"
 
 
+def test_cement_inside_the_dura_or_in_the_heart_is_a_leak_of_the_ledger_and_silence_keeps_nothing_open() -> None:
+    silent = cemented().leak_statement("L1", 199.9).finding("chest-check", "symptoms", 190)
+    assert (stands(silent, "leak-with-symptoms"), stands(silent, "leak-intradural")) == ("not", "unknown")
+    for place in ("intradural", "heart-or-cava"):
+        record = cemented().leak_statement("L1", 199.9, leaks=[place]).finding("chest-check", "symptoms", 190)
+        assert (stands(record, f"leak-{place}"), stands(record, "leak-with-symptoms")) == ("numerator", "numerator")
+        assert stands(record, "embolism") == ("numerator" if place == "heart-or-cava" else "not")
+
+
 def test_a_leak_has_symptoms_only_where_somebody_looked() -> None:
     leak = cemented().leak_statement("L1", 199.9, leaks=["disc"])
     assert stands(leak, "leak-with-symptoms") == "unknown"
@@ -242,6 +306,10 @@ def test_a_leak_has_symptoms_only_where_somebody_looked() -> None:
         ([("deficit", 199), ("normal", 100)], "numerator", "not"),
         ([("deficit", 199), ("normal", 198), ("deficit", 50)], "not", "numerator"),
         ([("deficit", 205), ("deficit", 199)], "not", "not"),
+        ([("deficit", 205), ("cord-or-cauda-sign", 199)], "not", "numerator"),
+        ([("cord-or-cauda-sign", 205), ("deficit", 199)], "not", "not"),
+        ([("deficit", 205), ("normal", 199), ("deficit", 190)], "not", "numerator"),
+        ([("deficit", 205), ("deficit", 199), ("normal", 190)], "not", "not"),
         ([("normal", 199), ("deficit", 100)], "not", "not"),
         ([("deficit", 100)], "unknown", "unknown"),
     ],
@@ -285,6 +353,26 @@ def test_what_is_only_suspected_or_has_no_day_is_unknown_in_spite_of_a_contact()
     dead = cemented()
     dead.resources[0]["deceasedBoolean"] = True
     assert stands(dead, "death-30") == stands(dead, "visit-28") == "unknown"
+
+
+@pytest.mark.parametrize("day", ["2026", "2026-05", "2026-01-01"])
+def test_a_death_without_its_day_or_from_before_cement_is_no_death_of_day_nought(day: str) -> None:
+    record = cemented()  # on 2026-05-06
+    record.resources[0]["deceasedDateTime"] = day
+    found = {line.measure: line for line in lines(record)}
+    assert {found[one].standing.value for one in ("death-30", "bone-care-90", "visit-28")} == {"unknown"}
+    assert "recorded, but not readable" in found["death-30"].why
+
+
+def test_why_it_is_unknown_says_nothing_that_is_not_so() -> None:
+    record = handed(cemented(), 200 - 91).contact(50).condition("M46.25", 190, verification="provisional")
+    why = {line.measure: line.why for line in lines(record)}
+    assert why["infection-90"] == (
+        "Whether there was one by day 90 is unknown: recorded, but not confirmed, last contact on day 150"
+    )
+    assert why["bone-care-90"] == (
+        "Not closed by day 90, as far as is known. Day of treatment: 91 (recorded); day of a reason: not recorded"
+    )
 
 
 # --- M-02

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,15 @@ from adapters.jobs import progress, work
 from adapters.measure import job as measuring
 from adapters.measure.counting import counting
 from adapters.measure.fhir_report import bundle
-from adapters.measure.report import Head, csv_rows, ndjson, text
+from adapters.measure.report import Head, csv_rows, ndjson, period, rate_words, text
 from pathway.errors import NotFoundError
+from pathway.measure_forms import measures_of
 from pathway.measures import Standing, Tally, Window, tally
 from pathway.people import Act, Person, Role, Said
 from tests.adapters.http.desks import Desk
 from tests.adapters.http.people import form_token
 from tests.adapters.measure.charts import ALENDRONATE, DXA
-from tests.world import NOW, FixedClock, ingest, make_house
+from tests.world import NOW, FixedClock, book, ingest, make_house
 
 pytestmark = pytest.mark.e2e
 CLARA = Person("clara", Role.CLINICIAN, "Clara")
@@ -85,6 +87,39 @@ def test_how_a_person_ended_the_task_is_the_documented_reason(house: House) -> N
     assert found(house, "bone-care-90")["declined"] == "numerator"
 
 
+def hospice(house: House) -> str:
+    return found(house, "osteoporosis-180")["w"]
+
+
+def test_what_was_taken_back_is_neither_hospice_nor_a_reason(house: House) -> None:
+    ingest(house, Record("w", NOW).fracture("L1", 300).cement("L1", 200))
+    desk, key = house.service.desk, "local|w"
+    assert (hospice(house), found(house, "bone-care-180")) == ("unknown", {"w": "unknown"})
+    desk.end_care(key, "", "hospice", CLARA, "as the family said")
+    assert hospice(house) == "excluded"
+    house.clock.forward(minutes=1)  # type: ignore[attr-defined]
+    before = house.clock.now()
+    house.clock.forward(minutes=1)  # type: ignore[attr-defined]
+    desk.resume_care(key, "", CLARA, "another patient was meant")
+    assert hospice(house) == "unknown"
+    with counting(house, Window(before, UTC), "osteoporosis-180") as counter:
+        assert [line.standing for line in counter.of(key)] == [Standing.EXCLUDED], "as it was known then"
+    house.clock.forward(minutes=1)  # type: ignore[attr-defined]
+    desk.end_care(key, "", "hospice", CLARA, "now she is")
+    desk.end_care(key, "", "died", CLARA, "at home")
+    assert hospice(house) == "excluded"
+
+
+def test_a_reason_that_was_taken_back_is_none(house: House) -> None:
+    ingest(house, cemented("c"))
+    desk = house.service.desk
+    desk.end_care("local|c", "", "transferred", CLARA, "to the clinic in town")
+    assert found(house, "bone-care-90") == {"c": "numerator"}
+    house.clock.forward(minutes=2)  # type: ignore[attr-defined]
+    desk.resume_care("local|c", "", CLARA, "she is back")
+    assert found(house, "bone-care-90") == {"c": "running"}
+
+
 def test_documents_are_those_of_the_last_decision_that_was_logged_before_cement(house: House) -> None:
     records = {one.id: one for one in demo_patients(NOW)}
     chosen = [records["demo-covered"], records["demo-documents-missing"]]
@@ -136,6 +171,7 @@ def test_page_file_and_command_give_the_same_numbers(many: House) -> None:
     page = desk.read("/measures").text
     assert "at least 25 %, at most 75 % (of fewer than 20: says little)" in page
     assert "As of 2026-11-22 12:00" in page
+    assert "(draft, not approved for clinical use)" in page
     assert "not computed" in page
     rows = list(csv.DictReader(io.StringIO(desk.client.get("/measures.csv").get_data(as_text=True))))
     assert Counter((row["measure"], row["standing"]) for row in rows) == Counter(direct) - Counter()
@@ -217,6 +253,47 @@ def test_each_measure_is_a_valid_measure_report(many: House) -> None:
     assert "late" not in json.dumps(made, default=str)
 
 
+def report_of(measure: str, counts: dict[Standing, int], days: Window | None = None) -> dict[str, Any]:
+    (one,) = (one for one in measures_of(book().sets["measures"].document["ruleset"]) if one.id == measure)
+    head = Head(days or Window(NOW, UTC), ("measures|0.1.0",), True, ())
+    made = bundle([Tally(one, Counter(counts))], head)["entry"][0]["resource"]
+    check_written(made)
+    return made
+
+
+def test_the_score_of_a_report_follows_from_its_counts_and_says_which_way_is_better() -> None:
+    counts = {Standing.DONE: 2, Standing.NOT_DONE: 1, Standing.UNKNOWN: 1, Standing.RUNNING: 5, Standing.EXCLUDED: 3}
+    made = report_of("osteoporosis-180", counts)
+    (group,) = made["group"]
+    shown = {one["code"]["coding"][0]["code"]: one["count"] for one in group["population"] if "coding" in one["code"]}
+    assert shown == {"initial-population": 12, "denominator": 7, "denominator-exclusion": 3, "numerator": 2}
+    rated = shown["denominator"] - shown["denominator-exclusion"]
+    assert group["measureScore"]["value"] == shown["numerator"] / rated
+    assert made["improvementNotation"]["coding"][0]["code"] == "increase"
+    assert made["meta"]["tag"] == [{"display": "Draft rules: not approved for clinical use"}]
+
+
+def test_a_harm_has_no_score_while_some_of_it_is_unknown() -> None:
+    made = report_of("infection-90", {Standing.DONE: 1, Standing.NOT_DONE: 9, Standing.UNKNOWN: 30})
+    assert "measureScore" not in made["group"][0]
+    assert made["improvementNotation"]["coding"][0]["code"] == "decrease"
+    known = report_of("infection-90", {Standing.DONE: 1, Standing.NOT_DONE: 9})
+    assert str(known["group"][0]["measureScore"]["value"]) == "0.1000"
+
+
+@pytest.mark.parametrize(
+    ("done", "rest", "words"),
+    [(1, 299, "0.3 %"), (1, 9999, "0.01 %"), (299, 1, "99.7 %"), (0, 300, "0 %"), (300, 0, "100 %"), (3, 297, "1 %")],
+)
+def test_one_harm_of_many_is_not_none_and_one_miss_leaves_not_all(done: int, rest: int, words: str) -> None:
+    (one, *_) = measures_of(book().sets["measures"].document["ruleset"])
+    assert rate_words(Tally(one, Counter({Standing.DONE: done, Standing.NOT_DONE: rest}))) == words
+
+
+def test_a_report_without_an_end_says_up_to_which_day() -> None:
+    assert period(Window(NOW, UTC, since=NOW.date())) == "events from 2026-11-22 to 2026-11-22"
+
+
 def test_an_unknown_measure_is_named_with_those_there_are(house: House) -> None:
     with pytest.raises(NotFoundError) as caught, counting(house, window(house), "omw"):
         pass
@@ -236,5 +313,22 @@ def test_the_command_counts_keeps_and_refuses_what_cannot_be(tmp_path: Path, mon
     assert "Measured 0 patients" in run("--keep").output
     backwards = run("--from", "2026-06-30", "--to", "2025-07-01")
     assert (backwards.exit_code, "the days run backwards" in backwards.output) == (2, True)
+    assert run("--as-of", "2026-01-01", "--from", "2026-02-01").exit_code == 2
+    ahead = run("--as-of", "2100-01-01")
+    assert (ahead.exit_code, "still to come" in ahead.output) == (2, True), "what has not happened was not missed"
     assert run("--keep", "--measure", "omw").exit_code == 2
     assert run("--measure", "omw").exit_code == 2
+
+
+def test_what_could_not_be_counted_to_its_end_is_not_called_kept(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(house, cemented("c"))
+    monkeypatch.setenv("PATHWAY_DATABASE_URL", f"sqlite:///{tmp_path / 'test.sqlite3'}")
+    monkeypatch.setenv("PATHWAY_RULES_FROM", "working")
+    others = count()
+    monkeypatch.setattr(measuring, "_rules", lambda _: [str(next(others))])
+    came = CliRunner().invoke(main, ["measure", "--keep"])
+    assert came.exit_code == 1
+    assert "kept as job" not in came.output
+    assert "the measures changed since this began" in came.output

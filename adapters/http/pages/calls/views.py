@@ -39,20 +39,23 @@ def keep_call(id: UUID) -> Response:
 
     The same form sent twice is one call. What others changed meanwhile is shown, never overwritten.
     """
-    task, before = _found(str(id), request.form["call"])
+    call = str(UUID(request.form["call"]))
+    task, before = _found(str(id), call)
     answers = _answers(request.form)
     if request.form["act"] == "withdraw":
         return _withdraw(task, before)
     if not answers:
         return not_done(task.id, _NOTHING)
+    if before is not None:  # what the script asks no more, its form cannot take back
+        answers |= {name: said for name, said in before.answers.items() if name not in _names()}
     if before is None:
         at = house().clock.now()
-        _take(task, bundle(_call(task, request.form["call"], answers, at)))
-    elif before.answers != answers:
+        _take(task, bundle(_call(task, call, answers, at)))
+    elif before.gone or before.answers != answers:
         if before.gone or request.form.get("seen") != digest(before.answers):
-            return _shown(task, before, _GONE if before.gone else _OTHERWISE)
+            return _shown(task, before, _GONE if before.gone else _OTHERWISE, answers)
         _take(task, bundle(_call(task, before.id, answers, before.at), before))
-    return _there(task, request.form["call"])
+    return _there(task, call)
 
 
 @blueprint.get("/tasks/<uuid:id>/calls/<uuid:call>")
@@ -89,7 +92,7 @@ def _names() -> tuple[str, ...]:
 def _found(id: str, call: str) -> tuple[Task, Kept | None]:
     with house().store.read() as ledger:
         task = ledger.find_task(id)
-        return task, kept_call(ledger, task, call, _names())
+        return task, kept_call(ledger, task, call)
 
 
 def _call(task: Task, id: str, answers: Mapping[str, str], at: Any) -> Call:
@@ -108,9 +111,9 @@ def _there(task: Task, call: str) -> Response:
     return redirect(url_for("pages.one_call", id=task.id, call=call), 303)  # type: ignore[return-value]
 
 
-def _shown(task: Task, kept: Kept, refused: str = "") -> Response:
+def _shown(task: Task, kept: Kept, refused: str = "", sent: Mapping[str, str] | None = None) -> Response:
     with house().store.read() as ledger:
-        page = page_of(ledger, task, kept)
+        page = page_of(ledger, task, kept, sent)
     html = render_template(
         "call.html", page=page, task=task, patient=patient_id(task.patient), ask=asking(kept), refused=refused
     )

@@ -107,10 +107,12 @@ def content_of(
 
 def _about(ledger: Ledger, patient: str) -> Iterator[tuple[str, str]]:
     """Name, birth date, sex and identifiers as they are stored; the id here where there is no other."""
-    stored = [resource.body for _, resource in ledger.resources("Patient", [patient])]
-    person: Json = stored[0] if stored else {}
+    stored = (resource.body for key in ledger.keys_of(patient) for _, resource in ledger.resources("Patient", [key]))
+    person: Json = next(stored, {})
     yield "Name", name_in(person) or "not recorded"
     yield "Born", str(person.get("birthDate") or "not recorded")
+    if died := person.get("deceasedDateTime") or person.get("deceasedBoolean"):
+        yield "Died", "yes, on which day is not recorded" if died is True else str(died)[:10]
     if person.get("gender"):
         yield "Sex", str(person["gender"])
     for one in objects(person, "identifier"):
@@ -178,7 +180,7 @@ def _drug_names(ledger: Ledger, patient: str) -> dict[str, str]:
     products = {one.reference: one.body.get("code") for _, one in ledger.resources("Medication", keys)}
     found: dict[str, str] = {}
     for kind in _MEDICINES:
-        for _, resource in ledger.resources(kind, keys):
+        for _, resource in (row for key in reversed(keys) for row in ledger.resources(kind, [key])):
             body = resource.body
             within = {f"#{one.get('id')}": one.get("code") for one in objects(body, "contained")}
             named = reference_of(body.get("medicationReference"))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from adapters.http.pages.evidence import latest
 from adapters.http.pages.letters.render import article
 from pathway.chart import patient_id
 from pathway.decisions import DecisionRecord
@@ -18,28 +17,38 @@ from pathway.ports import Ledger
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A letter: `newer` says that a later decision stands behind its patient."""
+    """A letter: `seen` is the decision that stands behind its patient now, `newer` that it is a later one."""
 
     letter: Letter
     patient: str
     text: Markup
     newer: bool
+    seen: str
 
 
 def page_of(ledger: Ledger, id: str) -> Page:
     """The page of a letter; NotFoundError if there is none."""
     letter = ledger.letter(id)
     patient = ledger.survivor(letter.made.patient)
-    _, record = latest(ledger, patient, 25)
-    newer = record is not None and record.sequence > ledger.decision(letter.made.decision).sequence
-    return Page(letter, patient_id(patient), article(ledger.bytes_of(letter.last.sha256)), newer)
+    made = ledger.decision(letter.made.decision)
+    last = ledger.decision_on_chart(patient) or made
+    text = article(ledger.bytes_of(letter.last.sha256))
+    return Page(letter, patient_id(patient), text, last.sequence > made.sequence, last.id)
 
 
 def decision_for(ledger: Ledger, patient: str) -> DecisionRecord:
     """The decision that a letter is made from: the last one on the stored chart."""
     if not ledger.chart_version(patient):
         raise NotFoundError("nothing is stored of this patient", fix="Look for the patient on the work list")
-    _, record = latest(ledger, patient, 25)
-    if record is None or record.hook_instance:
+    record = ledger.decision_on_chart(patient)
+    if record is None:
         raise OutOfTurnError("nothing was decided on the stored chart yet", fix="Wait a moment, then try again")
     return record
+
+
+def in_place_of(ledger: Ledger, patient: str, replaces: str) -> str:
+    """The letter that its readers may have, of which a new one says that it takes its place; a draft they never saw."""
+    found = next((one for one in ledger.letters(patient) if one.id == replaces), None)
+    if found is None or found.signed:
+        return replaces
+    return next(iter(found.before), "")

@@ -27,6 +27,7 @@ PRELIMINARY: Final = "Preliminary: not signed off, not to be sent."
 _STANDING: Final = re.compile(r'<p class="standing">[^<]*</p>')
 _DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 _STYLE: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+_ASKED: Final = re.compile(r"<p>To: <strong>[^<]*</strong>|<p class=\"remark\">[^<]*</p>")
 _ARTICLE: Final = re.compile(r'<article class="letter">.*</article>', re.DOTALL)
 
 
@@ -58,6 +59,11 @@ def standing(document: bytes, words: str) -> bytes:
     if count != 1:
         raise PathwayError("this is no letter of ours", where="letter", fix="Make a new one")
     return changed.encode()
+
+
+def asked_for(document: bytes) -> list[str]:
+    """What somebody chose and wrote in the form of a letter, as the document has it: to whom, and the remark."""
+    return _ASKED.findall(document.decode())
 
 
 def article(document: bytes) -> Markup:

@@ -57,6 +57,7 @@ class Report:
     patients: int
     rows: tuple[Row, ...]
     not_computed: tuple[NotComputed, ...]
+    draft: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,9 @@ def report(house: House) -> Report | None:
     releases = tuple(name.rpartition("|")[0] for name in body["rules"])
     rows = tuple(Row.of(tally) for tally in measuring.tallies(body))
     not_computed = measuring.not_computed(body)
-    return Report(body["job"], body["asOf"], period(window), releases, body["patients"], rows, not_computed)
+    return Report(
+        body["job"], body["asOf"], period(window), releases, body["patients"], rows, not_computed, body["draft"]
+    )  # fmt: skip
 
 
 def under_way(house: House) -> Progress | None:

@@ -10,7 +10,10 @@ from adapters.db.outbox import PARKED, PENDING, Outbox, OutboxRow
 from pathway.chart import patient_id
 
 PAGE: Final = 50
-_ABOUT: Final = {"Task": "Task", "CarePlan": "Care plan", "alert": "Alert about an emergency"}
+_ABOUT: Final = {
+    "Task": "Task", "CarePlan": "Care plan", "DocumentReference": "Referral letter",
+    "alert": "Alert about an emergency",
+}  # fmt: skip
 _BY: Final = {"fhir": "to the FHIR server", "webhook": "to the webhook", "email": "by e-mail"}
 
 

@@ -13,6 +13,7 @@ from adapters.http.pages.letters.content import RECIPIENTS
 from adapters.http.pages.patient.model import patient_page
 from adapters.http.rooms import house
 from pathway.chart import patient_key
+from pathway.letters import standing_now
 from pathway.people import CARE_ENDS, OUTCOMES
 
 ENDS: Final = tuple(outcome for code, outcome in OUTCOMES.items() if code in CARE_ENDS)
@@ -26,7 +27,7 @@ def patient(id: str) -> str:
     return shown(id)
 
 
-def shown(id: str, refused: str = "") -> str:
+def shown(id: str, refused: str = "", remark: str = "") -> str:
     """The page of a patient, with why something was not done."""
     at, source = house().clock.now(), house().settings.source
     with house().store.read() as ledger:
@@ -34,5 +35,5 @@ def shown(id: str, refused: str = "") -> str:
         letters = ledger.letters(patient_key(source, id))
     return render_template(
         "patient.html", page=page, refused=refused, care_ends=ENDS, letters=letters, new_letter=str(uuid.uuid4()),
-        recipients=RECIPIENTS,
+        stands=standing_now(letters), recipients=RECIPIENTS, remark=remark,
     )  # fmt: skip

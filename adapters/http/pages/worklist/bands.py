@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.http.pages.worklist.filters import PRIORITIES
 from pathway.tasks import Task
 
 WEEK: Final = timedelta(days=7)
@@ -15,6 +16,7 @@ BANDS: Final[Mapping[str, str]] = {
     "deferred": "Deferred",
 }  # fmt: skip
 """In the order in which they are worked on. An emergency stays one whatever its due date."""
+_RANK: Final = {priority: place for place, priority in enumerate(PRIORITIES)}
 
 
 def band_of(task: Task, now: datetime, zone: ZoneInfo) -> str:
@@ -29,6 +31,11 @@ def band_of(task: Task, now: datetime, zone: ZoneInfo) -> str:
     if due == today:
         return "today"
     return "week" if due < today + WEEK else "later"
+
+
+def pressing(task: Task) -> tuple[int, datetime, str]:
+    """By what the tasks of a band are sorted: the most pressing first, then the first that is due."""
+    return _RANK[task.priority], task.due_at, task.key
 
 
 def span(length: timedelta) -> str:

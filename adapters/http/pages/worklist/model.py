@@ -9,9 +9,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.http.pages.evidence import Why, why
-from adapters.http.pages.worklist.bands import BANDS, band_of
+from adapters.http.pages.worklist.bands import BANDS, band_of, pressing
 from adapters.http.pages.worklist.days import Days, next_try, put_off
-from adapters.http.pages.worklist.filters import PRIORITIES, Filters
+from adapters.http.pages.worklist.filters import Filters
 from adapters.http.pages.worklist.rows import Row, holds, rows_of
 from pathway.chart import patient_id
 from pathway.clockwork import Pace
@@ -24,7 +24,6 @@ from pathway.tasks import Task
 
 PAGE: Final = 50
 BATCH: Final = 1000
-_RANK: Final = {priority: place for place, priority in enumerate(PRIORITIES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def work_list(ledger: Ledger, filters: Filters, reader: Person, now: datetime, z
     kept = [t for t in every if filters.hold(t, patient_id(t.patient), holds(t, reader))]
     by_band = {task.key: band_of(task, now, zone) for task in kept}
     order = list(BANDS)
-    kept.sort(key=lambda t: (order.index(by_band[t.key]), _RANK[t.priority], t.due_at, t.key))
+    kept.sort(key=lambda t: (order.index(by_band[t.key]), pressing(t)))
     pages = max(1, -(-len(kept) // PAGE))
     page = min(filters.page, pages)
     rows = rows_of(ledger, kept[(page - 1) * PAGE : page * PAGE], reader, now, zone)
