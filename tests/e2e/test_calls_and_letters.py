@@ -53,6 +53,22 @@ def test_a_fever_warns_by_its_number(visit: Visit) -> None:
     assert warning.is_visible()
 
 
+def test_enter_in_a_number_sends_no_half_of_a_script(visit: Visit) -> None:
+    page = visit()
+    sign_in(page, "coordinator")
+    open_contact(page)
+    if not page.get_by_label(re.compile("highest temperature")).is_visible():
+        page.get_by_text("Ask again").click()
+    number = page.get_by_role("group", name=re.compile("fever")).get_by_role("spinbutton")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    number.fill("37.2")
+    number.press("Enter")
+    page.wait_for_timeout(500)
+    assert sent == []
+    assert number.input_value() == "37.2"
+
+
 def test_axe_finds_nothing_on_script_call_and_letter_and_the_letter_is_one_page(visit: Visit, tmp_path: Path) -> None:
     page = visit(bypass_csp=True)  # axe is injected, which the policy would refuse
     sign_in(page, "clinician")
