@@ -33,13 +33,15 @@ def up(host: str, port: int) -> None:
 def worker() -> None:
     """Do what is due: as many processes as PATHWAY_WORKER_PROCESSES says. Any number of workers may run."""
     from adapters.worker import doorbell
-    from adapters.worker.app import house_of_worker, make_app, processes
+    from adapters.worker.app import house_of_worker, make_app, make_queue, processes
 
     settings = from_environment()
     logs.configure(settings.log_level)
     house_of_worker(settings)  # before the fork; what cannot be used is said now, not at the first bell
     doorbell.install(settings)
-    program = make_app(settings).Worker(
+    app = make_app(settings)
+    make_queue(app)
+    program = app.Worker(
         pool="prefork", concurrency=processes(settings), quiet=True, without_mingle=True, without_gossip=True,
         without_heartbeat=True,
     )  # fmt: skip

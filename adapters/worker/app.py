@@ -6,17 +6,19 @@ the next tick, one that comes twice finds nothing to do.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 from celery import Celery, signals
 from celery.worker.consumer import Consumer
 from kombu.transport import sqlalchemy as sql_transport
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from adapters.bootstrap import House, open_house
 from adapters.settings import Settings
 from adapters.worker import ending, tasks
-from adapters.worker.broker import AMQP, REDIS, broker, make_file
+from adapters.worker.broker import AMQP, FILE, REDIS, broker, make_file
 from adapters.worker.room import Room
 
 PREFIX: Final = "pathway."
@@ -24,6 +26,7 @@ WAIT_SECONDS: Final = 2
 """How long a connection to the broker is waited for by who rings."""
 STALE_SECONDS: Final = 60
 """A bell that nobody heard for so long is thrown away: later ones say the same."""
+_TRIES: Final = 5
 
 # Every worker asks the file five times a second; the default is once.
 sql_transport.Transport.polling_interval = 0.2
@@ -53,6 +56,20 @@ def make_app(settings: Settings) -> Celery:
     for name in tasks.ROUNDS:
         _register(app, settings, name, room)
     return app
+
+
+def make_queue(app: Celery) -> None:
+    """Make the queue in a broker that is a file, before the worker asks for it.
+
+    Where another process makes it at the same instant, kombu's second insert fails, and a worker that meets that ends
+    as if nothing could mend it.
+    """
+    if not str(app.conf.broker_url).startswith(FILE):
+        return
+    for _ in range(_TRIES):
+        with suppress(IntegrityError, OperationalError), app.connection_for_write() as connection:
+            app.amqp.queues[app.conf.task_default_queue](connection.default_channel).declare()
+            return
 
 
 _COMMON: Final[dict[str, Any]] = {

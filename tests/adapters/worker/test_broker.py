@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from celery import Celery
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from adapters.settings import Settings
 from adapters.worker import tasks
-from adapters.worker.app import PREFIX, make_app
+from adapters.worker.app import PREFIX, make_app, make_queue
 from adapters.worker.broker import broker, sweep_file
 from pathway.errors import BadInputError
 
@@ -52,6 +54,20 @@ def app(tmp_path: Path) -> Iterator[Celery]:
     made = make_app(settings(tmp_path))
     yield made
     made.close()
+
+
+def test_a_worker_that_starts_as_another_process_makes_the_queue_finds_it(app: Celery, tmp_path: Path) -> None:
+    """The instant between kombu's look and its insert, when the web's first bell made the same queue."""
+
+    def overtake(*_: object) -> None:
+        with closing(sqlite3.connect(tmp_path / "broker.sqlite3")) as other, other:
+            other.execute("INSERT INTO kombu_queue (name) VALUES ('pathway')")
+
+    event.listen(Session, "before_flush", overtake, once=True)
+    make_queue(app)
+    with app.connection_for_write() as connection:  # as the worker's consumer does
+        app.amqp.queues["pathway"](connection.default_channel).declare()
+    assert rows(tmp_path, "SELECT name FROM kombu_queue") == [("pathway",)]
 
 
 def rows(folder: Path, statement: str) -> list[tuple[object, ...]]:
