@@ -25,7 +25,8 @@ REASONS: Final[Mapping[Reason, str]] = {
     Reason.NOT_RETRIEVED: "could not be retrieved",
 }
 
-AGED: Final = (".reason}", ".told}")
+WHY: Final = ".reason}"
+TOLD: Final = ".told}"
 """The parts of a field that say so where a rule found the datum too old."""
 
 UNNAMED: Final = "an unnamed vertebra"
@@ -56,7 +57,7 @@ def too_old(template: str, comparisons: Iterable[tuple[str, str, bool | None]]) 
     A `told` value by which a comparison still holds is not: what is feared warns at any age.
     """
     rows = tuple(comparisons)
-    counted = {datum for datum, _, verdict in rows if verdict and f"{{{datum}.told}}" in template}
+    counted = {datum for datum, _, verdict in rows if verdict and f"{{{datum}{TOLD}" in template}
     return frozenset(datum for datum, reason, _ in rows if reason == Reason.STALE) - counted
 
 

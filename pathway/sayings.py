@@ -9,7 +9,7 @@ from pathway.case import Case
 from pathway.conditions import Leaf
 from pathway.decisions import FIRST, THIRD
 from pathway.kleene import PARTLY_KNOWN, reason_of, verdict_of
-from pathway.messages import AGED, place_of, render, too_old
+from pathway.messages import TOLD, WHY, place_of, render, too_old
 from pathway.rulebook import Rule
 from pathway.strata import Judged
 from pathway.trace import comparisons
@@ -62,11 +62,12 @@ class Sayings:
         A vertebra without a name is told in words; up to the third form by the word of the record.
         """
         place = place_of(row.sheet.level) if self._form > THIRD else row.sheet.level
-        if not any(part in template for part in AGED):
+        told = TOLD in template
+        if not told and WHY not in template:
             return render(template, row.view, place)
         named = (leaf for rule in rules for leaf in rule.leaves if f"{{{leaf.datum.id}." in template)
-        told = ((leaf.datum.id, self._why(leaf, row), self._verdict(leaf, row)) for leaf in named)
-        return render(template, row.view, place, too_old(template, told))
+        found = ((leaf.datum.id, self._why(leaf, row), self._verdict(leaf, row) if told else None) for leaf in named)
+        return render(template, row.view, place, too_old(template, found))
 
     def _criterion(self, rule: Rule, row: Judged) -> dict[str, Any]:
         verdict = row.verdicts[rule.id]
