@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from pathway.errors import NotFoundError
 from pathway.keeping import post_letter
 from pathway.letters import Letter, LetterStep, Step, standing_now
 from pathway.lifecycle import ACTORS, Role
@@ -34,6 +35,8 @@ class Correspondence:
             known = next((one for one in letters if one.id == id), None)
             if known is not None:
                 return known
+            if _is_taken(ledger, id):
+                raise OutOfTurnError("this form made a letter about another patient", fix="Load the page again")
             stands = standing_now(letters)
             if replaces != (stands.id if stands else ""):
                 raise OutOfTurnError(
@@ -87,6 +90,14 @@ class Correspondence:
         for one in (changed, *map(ledger.letter, changed.before)):
             post_letter(ledger, one, self.channels, now)
         return changed
+
+
+def _is_taken(ledger: Ledger, id: str) -> bool:
+    try:
+        ledger.letter(id)
+    except NotFoundError:
+        return False
+    return True
 
 
 def _held(ledger: Ledger, id: str) -> Letter:

@@ -131,6 +131,14 @@ def test_nothing_answered_is_no_contact(house: House, desk: Desk) -> None:
     assert contact(house).status != "completed"
 
 
+def test_no_call_is_kept_on_a_task_that_is_no_contact(house: House, desk: Desk) -> None:
+    other = next(one for one in tasks(house) if one.code != "follow-up-contact")
+    answer = send(desk, other, {"leg-weakness": "present"})
+    assert answer.status_code == 409
+    assert "This task is no contact" in answer.get_data(as_text=True)
+    assert kept(house, "Encounter") == []
+
+
 def test_sent_twice_it_is_one_call(house: House, desk: Desk) -> None:
     call, task = str(uuid.uuid4()), contact(house)
     answers = [send(desk, task, NO | {"leg-weakness": "present"}, call) for _ in range(2)]

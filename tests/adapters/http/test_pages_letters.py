@@ -183,6 +183,16 @@ def test_a_letter_is_taken_back_with_a_reason_and_says_so(ward: House) -> None:
     assert served(desk, f"DocumentReference/{id}")["status"] == "entered-in-error"
 
 
+def test_the_id_of_another_patient_s_letter_makes_none(ward: House) -> None:
+    ingest(ward, treated("p-2"))
+    desk = Desk(ward, "coordinator")
+    id = made(desk)
+    answer = make(desk, id, patient="p-2")
+    assert answer.status_code == 409
+    assert "a letter about another patient" in answer.get_data(as_text=True)
+    assert letter(ward, id).made.patient == "local|p-1"
+
+
 def test_a_patient_of_whom_nothing_is_stored_gets_no_letter(ward: House) -> None:
     assert make(Desk(ward, "coordinator"), patient="nobody").status_code == 404
 

@@ -14,7 +14,7 @@ from adapters.fhir.phone_call import Call, Kept, bundle, withdrawal
 from adapters.http.auth import MAY, Area, needs
 from adapters.http.events import decided
 from adapters.http.guard import note
-from adapters.http.pages.calls.model import asking, digest, page_of
+from adapters.http.pages.calls.model import CONTACT, asking, digest, page_of
 from adapters.http.pages.calls.questions import script
 from adapters.http.pages.frame import blueprint, reader
 from adapters.http.pages.worklist.views import not_done
@@ -29,6 +29,7 @@ _OTHERWISE: Final = (
     "Not done. This call is kept already, and stands otherwise than your form saw it. Look at it as it is now, then "
     "correct it."
 )
+_NO_CONTACT: Final = "Not done. This task is no contact: a call is kept on the contact that it was."
 _GONE: Final = "Not done. This call was taken back. Keep a new one."
 
 
@@ -44,6 +45,8 @@ def keep_call(id: UUID) -> Response:
     answers = _answers(request.form)
     if request.form["act"] == "withdraw":
         return _withdraw(task, before)
+    if task.code != CONTACT:
+        return not_done(task.id, _NO_CONTACT)
     if not answers:
         return not_done(task.id, _NOTHING)
     if before is not None:  # what the script asks no more, its form cannot take back
