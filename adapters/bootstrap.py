@@ -60,6 +60,13 @@ class House:
         decides = self.rules.look(self.clock.now()).rule_sets
         return RuleBook({one.id: one for one in decides}, self.vocabulary)
 
+    @property
+    def approved(self) -> frozenset[str]:
+        """The releases that decide at present and are no drafts. One that decides no more is not among them: what it
+        made is decided anew with the next delivery.
+        """
+        return frozenset(one.release for one in self.book.sets.values() if one.status != "draft")
+
     def reader(self, received_at: datetime, source: str = "") -> Reader:
         """A reader of submissions that came at an instant."""
         zone = ZoneInfo(self.settings.time_zone)

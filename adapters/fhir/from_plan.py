@@ -5,7 +5,7 @@ What is not known is left out: FHIR has no empty elements. Everything written he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -38,7 +38,11 @@ INTENT: Final = "plan"
 may not. `proposal` would be a mere suggestion; these are worked on. So: an intention without an authorisation."""
 
 
-def task(it: Task) -> Json:
+DRAFT: Final = "Draft rules: not approved for clinical use"
+"""Stands in what others show of us, unless the release that it is of is among the approved ones."""
+
+
+def task(it: Task, approved: Collection[str] = ()) -> Json:
     """A task as R4 Task. Who does it is a role until a person takes it; whether it is overdue, its due date tells."""
     return _present({
         "resourceType": "Task",
@@ -53,7 +57,7 @@ def task(it: Task) -> Json:
         "intent": INTENT,
         "priority": it.priority,
         "code": {**_concept(TASK_CODE, it.code), "text": it.title},
-        "description": _description(it),
+        "description": _description(it, approved),
         "focus": {"reference": it.focus},
         "for": {"reference": f"Patient/{patient_id(it.patient)}"},
         "executionPeriod": _present({
@@ -101,9 +105,10 @@ def _notes(it: Task) -> list[Json]:
     ]
 
 
-def _description(it: Task) -> str:
+def _description(it: Task, approved: Collection[str]) -> str:
     named = [_place(level) for level in it.levels]
-    return f"{it.title}: {', '.join(named)}" if named else it.title
+    text = f"{it.title}: {', '.join(named)}" if named else it.title
+    return text if it.release in approved else f"{text}. {DRAFT}"
 
 
 def _inputs(it: Task) -> list[Json]:
@@ -140,7 +145,9 @@ def _part(code: str, value: Json) -> Json:
     return {"type": _concept(TASK_PART, code), **value}
 
 
-def care_plan(episode: Episode, patient: str, tasks: Iterable[Task], said: Sequence[CareWord] = ()) -> Json:
+def care_plan(
+    episode: Episode, patient: str, tasks: Iterable[Task], said: Sequence[CareWord] = (), approved: Collection[str] = ()
+) -> Json:  # fmt: skip
     """An episode as R4 CarePlan: the Conditions that it is about, and one activity for each of its tasks.
 
     It closes when its tasks have: completed where something was done, revoked where care ended or nothing came of it.
@@ -161,6 +168,7 @@ def care_plan(episode: Episode, patient: str, tasks: Iterable[Task], said: Seque
         "status": status,
         "intent": INTENT,
         "title": _title(episode),
+        "description": DRAFT if any(t.release not in approved for t in own) else None,
         "subject": {"reference": f"Patient/{patient_id(patient)}"},
         "period": _present({"start": instant(episode.onset_at), "end": instant(over) if over else None}),
         "addresses": [{"reference": s} for s in episode.sources if s.startswith("Condition/")],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
@@ -44,7 +44,7 @@ def piece_of(house: House, row: Claimed) -> Piece:
     kind, _, own = row.key.partition("/")
     with house.store.read() as ledger:
         if kind == "Task":
-            return _task(ledger.find_task(own))
+            return _task(ledger.find_task(own), house.approved)
         if kind == "DocumentReference":
             return _letter(ledger, own)
         if kind != "CarePlan":
@@ -55,7 +55,7 @@ def piece_of(house: House, row: Claimed) -> Piece:
         said = ledger.care_words(patient)
     if episode is None:
         raise NotFoundError("there is no such episode", where=row.key)
-    body = from_plan.care_plan(episode, patient, tasks, said)
+    body = from_plan.care_plan(episode, patient, tasks, said, house.approved)
     ids = _ids_there(house, tasks)
     body["activity"] = [
         {**one, "reference": {**one["reference"], "reference": f"Task/{ids[one['reference']['reference']]}"}}
@@ -66,8 +66,8 @@ def piece_of(house: House, row: Claimed) -> Piece:
     return _piece(body, own, episode.sources, sorted({one.release for one in tasks}), decisions)
 
 
-def _task(task: Task) -> Piece:
-    return _piece(from_plan.task(task), task.episode, task.sources, [task.release], [task.decision])
+def _task(task: Task, approved: Collection[str]) -> Piece:
+    return _piece(from_plan.task(task, approved), task.episode, task.sources, [task.release], [task.decision])
 
 
 def _letter(ledger: Ledger, id: str) -> Piece:

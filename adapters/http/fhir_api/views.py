@@ -64,7 +64,8 @@ def search_tasks() -> Response:
     """Tasks by due date."""
     with house().store.read() as ledger:
         found, more = tasks(ledger, house().settings.source, g.query)
-    return _page([task(one) for one in found], more)
+    approved = house().approved
+    return _page([task(one, approved) for one in found], more)
 
 
 @blueprint.get("/Task/<id>")
@@ -72,7 +73,7 @@ def read_task(id: str) -> Response:
     """One task, its version as ETag."""
     with house().store.read() as ledger:
         found = task_by_id(ledger, id)
-    answer = _answer(task(found))
+    answer = _answer(task(found, house().approved))
     answer.set_etag(str(found.version), weak=True)
     answer.last_modified = found.modified_at
     return answer
@@ -83,7 +84,8 @@ def search_care_plans() -> Response:
     """The care plans of one patient."""
     with house().store.read() as ledger:
         found, more = care_plans(ledger, house().settings.source, g.query)
-    return _page([care_plan(*one) for one in found], more)
+    approved = house().approved
+    return _page([care_plan(*one, approved=approved) for one in found], more)
 
 
 @blueprint.get("/CarePlan/<id>")
@@ -91,7 +93,7 @@ def read_care_plan(id: str) -> Response:
     """One care plan."""
     with house().store.read() as ledger:
         found = care_plan_by_id(ledger, id)
-    return _answer(care_plan(*found))
+    return _answer(care_plan(*found, approved=house().approved))
 
 
 @blueprint.get("/DocumentReference")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.fhir.capability import capability_statement
-from adapters.fhir.from_plan import TASK_KEY, care_plan, searchset, task
+from adapters.fhir.from_plan import DRAFT, TASK_KEY, care_plan, searchset, task
 from adapters.fhir.resources import model
 from adapters.fhir.validate import check_written
 from adapters.http.fhir_api.search import SEARCHES
@@ -47,7 +47,7 @@ def test_an_open_task_says_what_why_for_whom_and_by_when() -> None:
     assert shown["instantiatesCanonical"] == "https://pathway.example/fhir/PlanDefinition/candidacy|0.1.0"
     assert (shown["status"], shown["intent"], shown["priority"]) == ("ready", "plan", "urgent")
     assert shown["code"]["coding"][0]["code"] == "order-spine-mri"
-    assert shown["description"] == "MRI of the spine: T12, L1"
+    assert shown["description"] == f"MRI of the spine: T12, L1. {DRAFT}"
     assert shown["focus"] == {"reference": "Condition/c1"}
     assert shown["for"] == {"reference": "Patient/p1"}
     assert shown["restriction"] == {"period": {"end": "2026-11-08T09:30:00Z"}}
@@ -92,9 +92,19 @@ def test_a_task_closed_by_evidence_shows_it_as_output() -> None:
     assert shown["statusReason"] == {"text": "closed by evidence"}
 
 
+def test_what_drafts_made_says_so_to_others_and_what_an_approved_release_made_does_not() -> None:
+    other = replace(TASK, key="e1/x/1", release="bone-health|0.5.0")
+    assert task(TASK, {TASK.release})["description"] == "MRI of the spine: T12, L1"
+    assert task(TASK, {other.release})["description"].endswith(DRAFT)
+    assert care_plan(FRACTURE, "local|p1", (TASK, other), approved={TASK.release})["description"] == DRAFT
+    assert "description" not in care_plan(FRACTURE, "local|p1", (TASK,), approved={TASK.release})
+
+
 def test_a_task_of_no_named_vertebra_says_so() -> None:
-    assert task(replace(TASK, levels=("unspecified",)))["description"] == "MRI of the spine: vertebra not named"
-    assert task(replace(TASK, levels=()))["description"] == "MRI of the spine"
+    assert (
+        task(replace(TASK, levels=("unspecified",)))["description"] == f"MRI of the spine: vertebra not named. {DRAFT}"
+    )
+    assert task(replace(TASK, levels=()))["description"] == f"MRI of the spine. {DRAFT}"
 
 
 @pytest.mark.parametrize(
