@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from adapters.bootstrap import House
+from adapters.fhir.from_plan import DRAFT
 from adapters.fhir.terminology import Terminology
+from adapters.out.plans import piece_of
+from adapters.out.posting import Claimed
 from pathway import releases
 from pathway.canonical import parse
 from pathway.errors import NotInForceError
@@ -104,6 +107,22 @@ def test_a_decision_says_under_which_releases_and_code_tables_it_was_made(site: 
     assert all(not {"site", "base"} & set(one) for one in made["releases"])
     with house.store.read() as ledger:
         assert ledger.bytes_of(made["valueSets"]) == Terminology.load().body
+
+
+def test_what_an_approved_release_made_is_told_to_others_without_the_word_draft(site: Site) -> None:
+    signed = {"status": "active", "approvers": ["A. Person", "B. Person"]}
+    site.freeze(shipped("candidacy"), shipped("bone-health"), shipped("after-cement", **signed))
+    house = site.house()
+    ingest(house, CEMENTED)
+    assert house.approved == {BOOK.sets["after-cement"].release}
+    told = {code: piece(house, one)["description"] for code, one in tasks(house).items()}
+    assert not told["follow-up-contact"].endswith(DRAFT)
+    assert told["refer-osteoporosis"].endswith(DRAFT)
+
+
+def piece(house: House, task: Task) -> dict[str, Any]:
+    """The task as a FHIR server gets it."""
+    return piece_of(house, Claimed(f"Task/{task.id}", "fhir", task.patient, 1, 1, "", "", "token")).body
 
 
 def test_working_files_decide_only_when_they_are_asked_to(site: Site) -> None:
